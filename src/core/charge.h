@@ -28,3 +28,6 @@ int sl_charge_resize(struct sl_charge *c, uint64_t bytes);
 
 /* Give it back. Harmless on an empty charge. */
 void sl_charge_fini(struct sl_charge *c);
+
+/* The end of a meter: asserts that every charge has come back. */
+void sl_meter_fini(struct sl_meter *m);

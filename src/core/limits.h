@@ -26,6 +26,19 @@ struct sl_limits {
 #define SL_LIMIT_MESSAGE_MS 10000u
 #define SL_LIMIT_SYNCS 4096u
 
+/*
+ * What the session charges for things that have no size of their own. A GL context with Mesa's
+ * tables is 2.3 MiB (Mesa 22.3) to 9 MiB (25.0); a resource is our entry, the renderer's and GL's
+ * object beside its pixels; an attachment is a list node here and a hash entry there.
+ */
+#define SL_COST_CONTEXT_BYTES (8ull << 20)
+#define SL_COST_RESOURCE_BYTES 4096ull
+#define SL_COST_ATTACH_BYTES 256ull
+/* Pieces of one backing; QEMU and virtio drivers stay well below (4 KiB pages of 64 MiB). */
+#define SL_MAX_IOVECS 16384u
+/* Rings of one context, as vtest and virtio-gpu number them. */
+#define SL_MAX_RINGS 64u
+
 #define SL_LIMITS_DEFAULT                                                                          \
 	((struct sl_limits){                                                                       \
 		.mem_bytes = SL_LIMIT_MEM_BYTES,                                                   \

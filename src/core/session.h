@@ -8,6 +8,7 @@
 #include "core/backend.h"
 #include "core/charge.h"
 #include "core/limits.h"
+#include "util/list.h"
 
 /*
  * A session: one use of the GPU by one domain. It owns ids, lifetimes, limits and completion.
@@ -93,6 +94,12 @@ int sl_session_transfer_write(struct sl_session *s, uint32_t ctx_id, uint32_t re
 	const struct sl_transfer *t, const struct iovec *iov, uint32_t n_iov);
 int sl_session_transfer_read(struct sl_session *s, uint32_t ctx_id, uint32_t res_id,
 	const struct sl_transfer *t, const struct iovec *iov, uint32_t n_iov);
+/*
+ * @cmd is a private copy and may be written to. SL_FAULT_NO_MEMORY or _LIMIT: not executed, the
+ * session goes on. SL_FAULT_RENDERER: the renderer stopped in this stream; its context may be lost
+ * (a lost context answers so to every later submit), which is the client's loss alone: a front
+ * end without an error reply absorbs it.
+ */
 int sl_session_submit(struct sl_session *s, uint32_t ctx_id, uint32_t *cmd, size_t n_dw);
 
 /*
@@ -104,8 +111,8 @@ int sl_session_submit(struct sl_session *s, uint32_t ctx_id, uint32_t *cmd, size
 struct sl_wait {
 	void (*done)(struct sl_wait *w, int result); /* 0, or -ECANCELED at the session's end */
 	struct sl_session *session;                  /* core's, NULL when idle */
-	void *prev, *next;
-	uint32_t ctx_id, ring;
+	struct sl_list link;
+	uint32_t ctx_id, res_id; /* res_id 0: the ring alone */
 	uint64_t fence_id;
 };
 
@@ -117,7 +124,10 @@ int sl_session_wait_resource(struct sl_session *s, uint32_t ctx_id, uint32_t res
 	struct sl_wait *w);
 /* 0 idle, 1 busy. Makes progress: asking again and again ends. */
 int sl_session_resource_busy(struct sl_session *s, uint32_t ctx_id, uint32_t res_id);
-/* Wait for all work submitted so far on a ring of a context. Same returns. */
+/*
+ * Wait for all work submitted so far on a ring of a context. Same returns. A GL context executes
+ * in one order, so all its rings are one.
+ */
 int sl_session_wait_ring(struct sl_session *s, uint32_t ctx_id, uint32_t ring,
 	struct sl_wait *w);
 /* Forget a pending wait; harmless when idle. done() is not called. */
@@ -125,5 +135,9 @@ void sl_session_wait_cancel(struct sl_wait *w);
 
 /* The back end's poll fd, or -1. */
 int sl_session_poll_fd(struct sl_session *s);
-/* Report what has completed. Returns after how many ns to call again, or SL_NEVER_NS. */
+/*
+ * Report what has completed. Returns after how many ns to call again, or SL_NEVER_NS. Call it
+ * once before every sleep of the loop (and after the front end has run: a wait begun there is
+ * only known to the next call). done() may start and cancel waits; it must not free the session.
+ */
 uint64_t sl_session_poll(struct sl_session *s);

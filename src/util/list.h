@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/cleanup.h"
+
 /* A circular, intrusive, doubly linked list. An unlinked node points at itself. */
 struct sl_list {
 	struct sl_list *prev, *next;
