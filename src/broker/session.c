@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sessions: accepted, identified, admitted, given a worker, and accounted for when it has gone.
+ * The broker holds a client's fd until a worker has taken it over and never reads from it. How a
+ * client leaves is the worker's to notice; how a worker leaves is ours.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "broker/broker.h"
+#include "broker/budget.h"
+#include "broker/domain.h"
+#include "broker/pool.h"
+#include "broker/session.h"
+#include "util/fault.h"
+#include "util/fds.h"
+
+/* A client waits this long for a worker at most: rule 6, released in bounded time. */
+#define WAIT_TIMEOUT_US (60 * 1000000ull)
+/* One hostile session must not fill the log. */
+#define FAULTS_LOGGED 8
+#define REFUSALS_LOGGED_EVERY_NS (5 * SL_NSEC_PER_SEC)
+
+static void session_free(struct sl_bsession *s)
+{
+	struct sl_broker *b = s->broker;
+
+	sl_pool_cancel(s->domain->pool, s);
+	sl_list_remove(&s->link);
+	sl_list_remove(&s->domain_link);
+	s->domain->n_sessions--;
+	b->n_sessions--;
+	sl_event_source_unrefp(&s->hangup);
+	sl_event_source_unrefp(&s->timer);
+	sl_close(s->client);
+	sl_identity_fini(&s->identity);
+	sl_domain_session_gone(s->domain);
+	free(s);
+	sl_broker_changed(b);
+}
+
+/* Whoever connects in a loop must not write our log: one line a few seconds, with a count. */
+static void log_refusal(struct sl_broker *b, const struct sl_domain *d, const char *why)
+{
+	uint64_t now = sl_now_ns();
+
+	b->refusals++;
+	if (b->refusal_log_ns && now - b->refusal_log_ns < REFUSALS_LOGGED_EVERY_NS) {
+		return;
+	}
+	sl_warn("domain %s: connection refused: %s (%llu refused in all)", d->name, why,
+		(unsigned long long)b->refusals);
+	b->refusal_log_ns = now;
+}
+
+void sl_bsession_refuse(struct sl_bsession *s, const char *why)
+{
+	log_refusal(s->broker, s->domain, why);
+	session_free(s);
+}
+
+static int on_hangup(sd_event_source *src, int fd, uint32_t revents, void *user)
+{
+	struct sl_bsession *s = user;
+
+	sl_debug("session %llu: client left before it had a worker", (unsigned long long)s->id);
+	session_free(s);
+	return 0;
+}
+
+static int on_wait_timeout(sd_event_source *src, uint64_t usec, void *user)
+{
+	sl_bsession_refuse(user, "no worker in time");
+	return 0;
+}
+
+static int watch_waiting(struct sl_bsession *s)
+{
+	sd_event *event = s->broker->event;
+	int r;
+
+	/* EPOLLHUP comes unasked: the client's bytes are not ours to see. */
+	r = sd_event_add_io(event, &s->hangup, s->client, 0, on_hangup, s);
+	if (r >= 0) {
+		r = sd_event_add_time_relative(event, &s->timer, CLOCK_MONOTONIC, WAIT_TIMEOUT_US,
+			1000, on_wait_timeout, s);
+	}
+	return r;
+}
+
+static struct sl_bsession *session_new(struct sl_domain *d, int fd)
+{
+	struct sl_broker *b = d->broker;
+	struct sl_bsession *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		sl_close(fd);
+		return NULL;
+	}
+	*s = (struct sl_bsession){
+		.broker = b,
+		.domain = d,
+		.id = b->next_session_id++,
+		.client = fd,
+		.limits = d->limits,
+		.accepted_ns = sl_now_ns(),
+	};
+	sl_list_init(&s->wait_link);
+	sl_list_append(&b->sessions, &s->link);
+	sl_list_append(&d->sessions, &s->domain_link);
+	b->n_sessions++;
+	d->n_sessions++;
+	return s;
+}
+
+void sl_bsession_accept(struct sl_domain *d, int fd)
+{
+	struct sl_broker *b = d->broker;
+	struct sl_bsession *s;
+	const char *why;
+	char buf[96];
+	int r;
+
+	why = d->removing ? "it is being removed" : sl_budget_admit(b, d, buf, sizeof(buf));
+	if (why) {
+		log_refusal(b, d, why);
+		sl_close(fd);
+		return;
+	}
+	s = session_new(d, fd);
+	if (!s) {
+		return;
+	}
+	r = sl_identity_read(fd, d != b->shared, &s->identity);
+	if (r >= 0) {
+		r = watch_waiting(s);
+	}
+	if (r >= 0) {
+		r = sl_pool_request(d->pool, s);
+	}
+	if (r < 0) {
+		sl_bsession_refuse(s,
+			r == -EAGAIN ? "too many connections wait for a worker"
+				: r == -EIO ? "no worker can be started"
+					    : strerror(-r));
+		return;
+	}
+	sl_broker_changed(b);
+}
+
+static void log_start(const struct sl_bsession *s)
+{
+	const struct sl_identity *i = &s->identity;
+	char pid[96] = "pid not visible";
+
+	if (i->host_pid > 0 && i->inner_pid > 0 && i->inner_pid != i->host_pid) {
+		snprintf(pid, sizeof(pid), "pid %d (%d inside)", (int)i->host_pid,
+			(int)i->inner_pid);
+	} else if (i->host_pid > 0) {
+		snprintf(pid, sizeof(pid), "pid %d", (int)i->host_pid);
+	}
+	sl_info("session %llu: started, domain %s, %s, uid %u, %s%s%.12s, by %s, worker %d, on %s, "
+		"%s",
+		(unsigned long long)s->id, s->domain->name, pid, (unsigned int)i->uid,
+		*i->comm ? i->comm : "name unknown", *i->container ? ", container " : "",
+		i->container, sl_identified_by_str(i->by), (int)s->child->pid,
+		s->child->renderer.name,
+		*s->child->renderer.api ? s->child->renderer.api : "no API");
+}
+
+static void fill_attach(struct sl_bsession *s, union sl_ctl_message *m, bool record)
+{
+	sl_ctl_init(m, SL_CTL_ATTACH, record ? 2 : 1);
+	m->attach.session_id = s->id;
+	m->attach.frontend = SL_CTL_FRONTEND_VTEST;
+	m->attach.flags = record ? SL_CTL_ATTACH_RECORD : 0;
+	snprintf(m->attach.domain, sizeof(m->attach.domain), "%s", s->domain->name);
+	sl_budget_fill_attach(&s->limits, &m->attach);
+}
+
+int sl_bsession_attach(struct sl_bsession *s, struct sl_child *c)
+{
+	int fds[2] = { s->client, s->domain->record_fd };
+	bool record = s->domain->record_fd >= 0;
+	union sl_ctl_message m;
+	int r;
+
+	fill_attach(s, &m, record);
+	r = sl_ctl_send(c->channel, &m, fds);
+	if (r < 0) {
+		return r;
+	}
+	if (record) {
+		/* The first session's bytes only. */
+		s->domain->record_fd = sl_close(s->domain->record_fd);
+	}
+	sl_event_source_unrefp(&s->hangup);
+	sl_event_source_unrefp(&s->timer);
+	s->client = sl_close(s->client);
+	s->child = c;
+	s->state = SL_BSESSION_LIVE;
+	s->attached_ns = s->watch.since_ns = sl_now_ns();
+	c->session = s;
+	c->state = SL_CHILD_TAKEN;
+	sl_cgroup_attach(&s->broker->cgroup, s->domain->name, c->pid);
+	log_start(s);
+	return 0;
+}
+
+void sl_bsession_end(struct sl_bsession *s, const char *reason)
+{
+	if (!s->child) {
+		sl_bsession_refuse(s, reason);
+		return;
+	}
+	if (s->state == SL_BSESSION_LIVE) {
+		s->end_reason = reason;
+		s->state = SL_BSESSION_ENDING;
+		sl_child_end(s->child);
+	}
+}
+
+void sl_bsession_kill(struct sl_bsession *s, const char *reason)
+{
+	if (!s->child) {
+		sl_bsession_refuse(s, reason);
+		return;
+	}
+	if (s->state != SL_BSESSION_STUCK) {
+		s->end_reason = reason;
+		s->state = SL_BSESSION_ENDING;
+		sl_child_kill(s->child);
+	}
+}
+
+void sl_bsession_fault(struct sl_bsession *s, const struct sl_ctl_fault *f)
+{
+	snprintf(s->last_fault, sizeof(s->last_fault), "%s",
+		*f->text ? f->text : sl_fault_str((int)f->fault));
+	memcpy(s->domain->last_fault, s->last_fault, sizeof(s->last_fault));
+	if (s->n_faults_logged++ < FAULTS_LOGGED) {
+		sl_log(f->fault ? SL_LOG_INFO : SL_LOG_WARNING, "session %llu: %s%s",
+			(unsigned long long)s->id, s->last_fault,
+			f->fatal ? ": the session ends" : "");
+	}
+}
+
+void sl_bsession_stuck(struct sl_bsession *s)
+{
+	s->state = SL_BSESSION_STUCK;
+}
+
+/* Lost: the worker died of itself, and not as it should. */
+static bool was_lost(const struct sl_bsession *s, const struct sl_exit_info *e)
+{
+	return !s->end_reason && !s->child->said_bye &&
+		(!e->known || e->signalled || e->status != 0);
+}
+
+static void log_end(const struct sl_bsession *s, const struct sl_exit_info *e,
+	const struct sl_ctl_stats_page *st, bool lost)
+{
+	uint64_t ms = (sl_now_ns() - s->attached_ns) / SL_NSEC_PER_MSEC;
+	char how[64], why[400];
+
+	if (s->end_reason) {
+		snprintf(why, sizeof(why), "ended: %s", s->end_reason);
+	} else if (lost) {
+		snprintf(why, sizeof(why), "lost: its worker %s%s%s",
+			sl_exit_describe(e, how, sizeof(how)),
+			*s->child->last_words ? ": " : "", s->child->last_words);
+	} else {
+		snprintf(why, sizeof(why), "ended");
+	}
+	sl_log(lost ? SL_LOG_WARNING : SL_LOG_INFO,
+		"session %llu: %s, domain %s, after %llu.%03llu s, peak %llu KiB, %llu submits",
+		(unsigned long long)s->id, why, s->domain->name, (unsigned long long)(ms / 1000),
+		(unsigned long long)(ms % 1000), (unsigned long long)(st->mem_peak_bytes / 1024),
+		(unsigned long long)st->submits);
+}
+
+void sl_bsession_ended(struct sl_bsession *s, const struct sl_exit_info *e)
+{
+	struct sl_ctl_stats_page st;
+	bool lost = was_lost(s, e);
+
+	sl_child_stats(s->child, &st);
+	sl_domain_account(s->domain, s, &st, lost);
+	log_end(s, e, &st, lost);
+	s->child->session = NULL;
+	session_free(s);
+}
