@@ -132,6 +132,66 @@ int sl_vt_resource_create(struct sl_vtest *v, const struct sl_vtest_message *m)
 	return r;
 }
 
+/*
+ * Guest memory is part of a blob from its creation, so the core keeps no release callback for it:
+ * the table does, until the blob is gone.
+ */
+static int make_guest_blob(struct sl_vtest *v, const struct sl_blob_args *args, uint32_t *ret_id,
+	struct sl_vt_staging **ret_staging)
+{
+	struct sl_vt_staging *st = NULL;
+	struct iovec iov;
+	uint32_t id = 0;
+	int r;
+
+	r = sl_vt_pool_get(v->pool, args->size_bytes, &st);
+	if (r != 0) {
+		return r;
+	}
+	iov = (struct iovec){ .iov_base = st->map, .iov_len = (size_t)args->size_bytes };
+	r = sl_session_resource_create_blob(v->session, SL_VT_CTX, 0, args, &iov, 1, 0, &id);
+	if (r == 0) {
+		r = sl_session_context_attach(v->session, SL_VT_CTX, id);
+		if (r == 0) {
+			r = sl_idtable_insert(&v->blobs, id, st);
+		}
+		if (r != 0) {
+			sl_session_resource_unref(v->session, id);
+		}
+	}
+	if (r != 0) {
+		sl_vt_staging_release(st);
+		return r;
+	}
+	sl_vt_record_backing(v, id, st->map, iov.iov_len);
+	*ret_id = id;
+	*ret_staging = st;
+	return 0;
+}
+
+static int make_host_blob(
+	struct sl_vtest *v, const struct sl_blob_args *args, uint32_t *ret_id, int *ret_fd)
+{
+	uint64_t size = 0;
+	uint32_t id = 0;
+	int r;
+
+	r = sl_session_resource_create_blob(v->session, SL_VT_CTX, 0, args, NULL, 0, 0, &id);
+	if (r != 0) {
+		return r;
+	}
+	r = sl_session_context_attach(v->session, SL_VT_CTX, id);
+	if (r == 0) {
+		r = sl_session_resource_export(v->session, id, ret_fd, &size);
+	}
+	if (r != 0) {
+		sl_session_resource_unref(v->session, id);
+		return r;
+	}
+	*ret_id = id;
+	return 0;
+}
+
 static int make_blob(struct sl_vtest *v, const struct sl_vtest_blob *b, uint32_t *ret_id,
 	struct sl_vt_staging **ret_staging, int *ret_fd)
 {
@@ -141,42 +201,32 @@ static int make_blob(struct sl_vtest *v, const struct sl_vtest_blob *b, uint32_t
 		.blob_id = b->blob_id,
 		.size_bytes = b->size_bytes,
 	};
-	bool guest = b->type == SL_BLOB_GUEST || b->type == SL_BLOB_HOST3D_GUEST;
-	struct sl_vt_staging *st = NULL;
-	struct iovec iov = {};
-	uint64_t size = 0;
-	uint32_t id = 0;
-	int r;
 
-	if (guest) {
-		r = sl_vt_pool_get(v->pool, b->size_bytes, &st);
-		if (r != 0) {
-			return r;
-		}
-		iov = (struct iovec){ .iov_base = st->map, .iov_len = (size_t)b->size_bytes };
+	if (b->type == SL_BLOB_HOST3D) {
+		return make_host_blob(v, &args, ret_id, ret_fd);
 	}
-	r = sl_session_resource_create_blob(
-		v->session, SL_VT_CTX, 0, &args, guest ? &iov : NULL, guest ? 1 : 0, 0, &id);
-	if (r == 0) {
-		r = sl_session_context_attach(v->session, SL_VT_CTX, id);
-		if (r == 0 && guest) {
-			r = attach(v, id, st, iov.iov_len);
-		} else if (r == 0) {
-			r = sl_session_resource_export(v->session, id, ret_fd, &size);
-		}
-		if (r != 0) {
-			sl_session_resource_unref(v->session, id);
-		}
+	return make_guest_blob(v, &args, ret_id, ret_staging);
+}
+
+static void release_blob(struct sl_vtest *v, uint32_t id)
+{
+	struct sl_vt_staging *st = sl_idtable_remove(&v->blobs, id);
+
+	if (st) {
+		sl_vt_staging_release(st);
 	}
-	if (r != 0) {
-		if (st) {
-			sl_vt_staging_release(st);
-		}
-		return r;
+}
+
+void sl_vt_blobs_fini(struct sl_vtest *v)
+{
+	size_t cursor = 0;
+	uint32_t id;
+
+	while (sl_idtable_next(&v->blobs, &cursor, &id)) {
+		sl_session_resource_unref(v->session, id);
+		release_blob(v, id);
 	}
-	*ret_id = id;
-	*ret_staging = st;
-	return 0;
+	sl_idtable_fini(&v->blobs);
 }
 
 int sl_vt_resource_create_blob(struct sl_vtest *v, const struct sl_vtest_message *m)
@@ -214,8 +264,11 @@ int sl_vt_resource_create_blob(struct sl_vtest *v, const struct sl_vtest_message
 
 int sl_vt_resource_unref(struct sl_vtest *v, const struct sl_vtest_message *m)
 {
+	int r = sl_session_resource_unref(v->session, m->resource.handle);
+
 	sl_vt_record_unref(v, m->resource.handle);
-	return sl_vt_absorb(v, sl_session_resource_unref(v->session, m->resource.handle));
+	release_blob(v, m->resource.handle);
+	return sl_vt_absorb(v, r);
 }
 
 static struct sl_transfer transfer_args(const struct sl_vtest_transfer *t)

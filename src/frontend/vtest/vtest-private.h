@@ -114,6 +114,7 @@ struct sl_vtest {
 	bool waiting;    /* nothing is read, and nothing sent, until it is over */
 	bool wait_reply; /* its end is what the client waits for */
 
+	struct sl_idtable blobs; /* the staging of each guest blob, by resource id */
 	struct sl_idtable syncs;
 	uint32_t next_sync;
 	struct sl_list sync_waits, sync_submits;
@@ -135,6 +136,8 @@ int sl_vt_dispatch(struct sl_vtest *v, const struct sl_vtest_message *m);
 
 int sl_vt_resource_create(struct sl_vtest *v, const struct sl_vtest_message *m);
 int sl_vt_resource_create_blob(struct sl_vtest *v, const struct sl_vtest_message *m);
+/* At the end: guest blobs go before the memory under them. */
+void sl_vt_blobs_fini(struct sl_vtest *v);
 int sl_vt_resource_unref(struct sl_vtest *v, const struct sl_vtest_message *m);
 int sl_vt_transfer(struct sl_vtest *v, const struct sl_vtest_message *m);
 int sl_vt_busy_wait(struct sl_vtest *v, const struct sl_vtest_message *m);

@@ -51,6 +51,7 @@ struct sl_vtest *sl_vtest_free(struct sl_vtest *v)
 	}
 	sl_session_wait_cancel(&v->wait);
 	sl_vt_sync_fini(v);
+	sl_vt_blobs_fini(v);
 	sl_vt_input_fini(&v->in);
 	sl_vt_output_fini(&v->out);
 	sl_vt_recorder_free(v->recorder);
@@ -264,19 +265,19 @@ static int check_output_time(struct sl_vtest *v)
 	return SL_FAULT_TIMEOUT;
 }
 
-static int at_end(struct sl_vtest *v)
-{
-	if (sl_vt_input_bytes(&v->in) > 0 || v->in.skip_bytes > 0) {
-		return SL_FAULT_MALFORMED;
-	}
-	return SL_VTEST_CLOSED;
-}
-
 enum { STEP_FAULT = 0x10000 }; /* tells a fault from enum sl_vtest_state inside this file */
 
 static int as_fault(int r)
 {
 	return r > 0 ? r + STEP_FAULT : r;
+}
+
+/* The client will send no more: well, if it stopped between two messages. */
+static int at_end(const struct sl_vtest *v)
+{
+	bool within = sl_vt_input_bytes(&v->in) > 0 || v->in.skip_bytes > 0;
+
+	return within ? as_fault(SL_FAULT_MALFORMED) : SL_VTEST_CLOSED;
 }
 
 /* Read and handle until there is nothing to do. 0, SL_VTEST_CLOSED, a fault, -errno. */
@@ -297,8 +298,7 @@ static int step(struct sl_vtest *v)
 			return as_fault(check_message_time(v));
 		}
 		if (n == 0) {
-			r = at_end(v);
-			return r == SL_VTEST_CLOSED ? r : as_fault(r);
+			return at_end(v);
 		}
 		if (n < 0) {
 			return (int)n;
