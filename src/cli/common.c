@@ -46,9 +46,10 @@ unsigned int sl_cli_width(int fd)
 /* One write, so that lines of several processes do not mix. @tail may be NULL. */
 static void say(const char *colour, const char *tail, const char *fmt, va_list ap)
 {
-	bool coloured = sl_cli_colour(STDERR_FILENO);
 	char text[2048], line[2200];
+	/* First, since looking for a terminal would replace the errno of a %m. */
 	int n = vsnprintf(text, sizeof(text), fmt, ap);
+	bool coloured = sl_cli_colour(STDERR_FILENO);
 
 	if (n < 0) {
 		return;
