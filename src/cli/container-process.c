@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,7 +73,7 @@ static bool read_stat(const char *pid, pid_t *ret_parent)
 	_cleanup_free_ char *text = NULL;
 	char path[64], *behind;
 
-	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
 	if (sl_read_file_at(AT_FDCWD, path, 4096, &text, NULL) < 0) {
 		return false;
 	}
@@ -87,7 +88,7 @@ static bool is_command(const char *pid)
 	_cleanup_free_ char *text = NULL;
 	char path[64], *line, *last;
 
-	snprintf(path, sizeof(path), "/proc/%s/status", pid);
+	snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
 	if (sl_read_file_at(AT_FDCWD, path, 16384, &text, NULL) < 0) {
 		return false;
 	}
@@ -116,25 +117,37 @@ pid_t sl_container_command_pid(struct sl_container_process *p)
 	return -ESRCH;
 }
 
+static void wait_for(pid_t pid)
+{
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+	}
+}
+
 /*
- * Process 1 of the container first: bubblewrap then reaps it and ends by itself. The other way
- * round its remains would be left to the system's init.
+ * bubblewrap ends before process 1 of its container does, which then becomes our child
+ * (sl_container_adopt()) and is waited for, so that afterwards really nothing is left.
  */
 void sl_container_process_end(struct sl_container_process *p)
 {
-	json_int_t init = p->pid > 0 ? status_value(p, "child-pid") : -1;
+	json_int_t init = p->status_fd >= 0 ? status_value(p, "child-pid") : -1;
 	char number[24];
-	pid_t parent = 0;
+	pid_t parent;
 
-	snprintf(number, sizeof(number), "%lld", (long long)init);
-	if (init > 0 && read_stat(number, &parent) && parent == p->pid) {
-		kill((pid_t)init, SIGKILL);
-	} else if (p->pid > 0) {
+	if (p->pid > 0) {
 		kill(p->pid, SIGKILL);
+		wait_for(p->pid);
 	}
-	while (p->pid > 0 && waitpid(p->pid, NULL, 0) < 0 && errno == EINTR) {
+	snprintf(number, sizeof(number), "%d", (int)init);
+	if (init > 0 && read_stat(number, &parent) && parent == getpid()) {
+		kill((pid_t)init, SIGKILL);
+		wait_for((pid_t)init);
 	}
 	p->pid = 0;
 	p->status_fd = sl_close(p->status_fd);
 	p->setup_fd = sl_close(p->setup_fd);
+}
+
+void sl_container_adopt(void)
+{
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }

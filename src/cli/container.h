@@ -105,6 +105,8 @@ int sl_container_check_host(void);
  */
 int sl_container_start(const struct sl_container *c, char *const *argv, int stdio_fd,
 	struct sl_container_process *ret);
+/* Orphans of containers come to this process from now on. */
+void sl_container_adopt(void);
 /* Kill it, wait for it, close what belongs to it. Safe to repeat. */
 void sl_container_process_end(struct sl_container_process *p);
 

@@ -159,6 +159,7 @@ int sl_run(const struct sl_run_options *o)
 	display.width_px = o->width_px;
 	display.height_px = o->height_px;
 	sl_container_init(&container);
+	sl_container_adopt();
 	sl_run_block_signals();
 	if (r == SL_EXIT_OK) {
 		r = sl_container_check_host();
