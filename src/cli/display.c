@@ -127,14 +127,23 @@ static void last_line(int fd, char *buf, size_t size)
 	}
 }
 
-static int wait_until_ready(struct sl_display *d, const char *path)
+/* The socket is there before the screen is: both are waited for. */
+static bool is_ready(struct sl_display *d, const char *socket, const char *screen)
+{
+	if (d->screen_fd < 0) {
+		d->screen_fd = open(screen, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	}
+	return d->screen_fd >= 0 && answers(socket);
+}
+
+static int wait_until_ready(struct sl_display *d, const char *socket, const char *screen)
 {
 	const char *program = d->kind == SL_DISPLAY_X11 ? "Xvfb" : "weston";
 	uint64_t deadline_ns = sl_now_ns() + START_TIMEOUT_NS;
 	char why[256];
 
 	while (sl_now_ns() < deadline_ns) {
-		if (answers(path)) {
+		if (is_ready(d, socket, screen)) {
 			return SL_EXIT_OK;
 		}
 		if (waitpid(d->process.pid, NULL, WNOHANG) == d->process.pid) {
@@ -241,7 +250,7 @@ static int start_virtual(struct sl_display *d, struct sl_container *c, struct sl
 {
 	unsigned int number = free_number(c->share_net);
 	_cleanup_free_ char *private = NULL;
-	char path[128];
+	char path[128], screen[128];
 	int r = check_program("Xvfb", "xvfb");
 
 	if (r == 0 && d->kind == SL_DISPLAY_WAYLAND) {
@@ -259,16 +268,15 @@ static int start_virtual(struct sl_display *d, struct sl_container *c, struct sl
 	if (r != 0) {
 		return r;
 	}
+	snprintf(screen, sizeof(screen), "%s/screen/Xvfb_screen0", private);
 	if (d->kind == SL_DISPLAY_X11) {
 		snprintf(path, sizeof(path), "%s/x11/X%u", private, number);
 	} else {
 		snprintf(path, sizeof(path), "%s/wayland/wayland-0", private);
 	}
-	r = wait_until_ready(d, path);
+	r = wait_until_ready(d, path, screen);
 	if (r == 0) {
 		hand_over(d, c, path, number);
-		snprintf(path, sizeof(path), "%s/screen/Xvfb_screen0", private);
-		d->screen_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	}
 	return r;
 }
