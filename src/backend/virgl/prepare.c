@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Preparing a process to render: the environment that Mesa reads when it is loaded, the allocator,
+ * and the libraries themselves, mapped and relocated early so that forked copies share the result.
+ */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend/virgl/egl.h"
+#include "backend/virgl/prepare.h"
+#include "util/cleanup.h"
+
+/*
+ * llvmpipe allocates scenes and maps of some 100 KiB for every flush. glibc by default gives such
+ * memory back to the kernel at once and faults it in again: ten times slower on scenes with many
+ * draws. Up to this much free memory at the top of the heap is kept instead, and allocations up to
+ * the mmap threshold come from the heap.
+ */
+#define KEEP_FREE_BYTES (16 << 20)
+#define GROW_BYTES (1 << 20)
+#define MMAP_FROM_BYTES (8 << 20)
+
+/*
+ * Fork-free copies need a renderer without threads, and on few processors threads only pass work
+ * around: with none, a frame costs 20 % less CPU. Many processors are worth using.
+ */
+#define FEW_PROCESSORS 4
+#define MAX_THREADS 8
+
+static int choose_threads(const struct sl_virgl_options *o)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (o->llvmpipe_threads >= 0) {
+		return o->llvmpipe_threads;
+	}
+	return cpus <= FEW_PROCESSORS ? 0 : (int)SL_MIN(cpus / 2, (long)MAX_THREADS);
+}
+
+int sl_virgl_prepare(const struct sl_virgl_options *o)
+{
+	int threads = choose_threads(o);
+	char text[16];
+
+	/* The cache is a directory that all sessions of a user would share, and it needs a thread. */
+	setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
+	setenv("MESA_GLSL_CACHE_DISABLE", "true", 1); /* its name before Mesa 21.1 */
+	snprintf(text, sizeof(text), "%d", threads);
+	setenv("LP_NUM_THREADS", text, 1);
+	if (o->render_node_fd < 0) {
+		/* Without a node nothing may look for a device. */
+		setenv("LIBGL_ALWAYS_SOFTWARE", "1", 1);
+	}
+	mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
+	mallopt(M_TOP_PAD, GROW_BYTES);
+	mallopt(M_MMAP_THRESHOLD, MMAP_FROM_BYTES);
+	return threads;
+}
+
+/* Mesa's drivers lie in dri/ beside its EGL library, which libglvnd loads by this name. */
+static void preload_mesa(void)
+{
+	void *mesa = dlopen("libEGL_mesa.so.0", RTLD_NOW);
+	char path[4096];
+	struct link_map *map;
+	const char *slash;
+
+	if (!mesa || dlinfo(mesa, RTLD_DI_LINKMAP, &map) < 0) {
+		return;
+	}
+	slash = strrchr(map->l_name, '/');
+	if (!slash) {
+		return;
+	}
+	/* One file under many names: whichever the display asks for is this one. */
+	snprintf(path, sizeof(path), "%.*s/dri/swrast_dri.so", (int)(slash - map->l_name),
+		map->l_name);
+	dlopen(path, RTLD_NOW);
+}
+
+int sl_virgl_preload(const struct sl_virgl_options *o, char **ret_error)
+{
+	struct sl_egl e = {};
+	int r;
+
+	sl_virgl_prepare(o);
+	r = sl_egl_load(&e, o, ret_error);
+	if (r < 0) {
+		return r;
+	}
+	/* What cannot be found here is found, or reported, when the display is opened. */
+	if (!o->egl_library) {
+		preload_mesa();
+	}
+	dlopen("libGLESv2.so.2", RTLD_NOW);
+	if (o->host_gl != SL_HOST_GL_ES) {
+		dlopen("libOpenGL.so.0", RTLD_NOW);
+	}
+	return 0;
+}
+
+int sl_virgl_count_threads(void)
+{
+	_cleanup_closedir_ DIR *d = opendir("/proc/self/task");
+	struct dirent *e;
+	int n = 0;
+
+	if (!d) {
+		return -1;
+	}
+	while ((e = readdir(d))) {
+		n += e->d_name[0] != '.';
+	}
+	return n;
+}
+
+int sl_host_gl_parse(const char *s, enum sl_host_gl *ret)
+{
+	for (int v = SL_HOST_GL_ON; v <= SL_HOST_GL_ES; v++) {
+		if (strcmp(s, sl_host_gl_str(v)) == 0) {
+			*ret = v;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *sl_host_gl_str(enum sl_host_gl v)
+{
+	static const char *const names[] = { "on", "core", "es" };
+
+	return v >= SL_HOST_GL_ON && v <= SL_HOST_GL_ES ? names[v] : "?";
+}
