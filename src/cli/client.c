@@ -162,7 +162,7 @@ int sl_client_call(struct sl_client *c, const char *method, json_t *params, int 
 	_cleanup_free_ char *line = sl_control_encode_request(id, method, params);
 	uint64_t deadline_ns = sl_now_ns() + REPLY_TIMEOUT_NS;
 	_cleanup_json_ json_t *result = NULL;
-	size_t len;
+	size_t len = 0;
 	int r;
 
 	r = line ? send_line(c, line, fd, deadline_ns) : -ENOMEM;
