@@ -128,7 +128,8 @@ class Control:
         if fds:
             ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
         sent = self.sock.sendmsg([data], ancillary)
-        self.sock.sendall(data[sent:])
+        if sent < len(data):
+            self.sock.sendall(data[sent:])
 
     def read_line(self):
         """One reply as text, or None at the end of the connection."""
@@ -314,7 +315,8 @@ def broker(build, tmp_path_factory):
             argv.append(f"--config={path}")
         argv += args
         environment = dict(os.environ, **(env or {}))
-        environment.pop("NOTIFY_SOCKET", None) if "NOTIFY_SOCKET" not in (env or {}) else None
+        if "NOTIFY_SOCKET" not in (env or {}):
+            environment.pop("NOTIFY_SOCKET", None)
         b = Broker(build, where or "/nonexistent", base / "log", argv, environment)
         started.append(b)
         if wait:
