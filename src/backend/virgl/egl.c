@@ -256,10 +256,19 @@ EGLContext sl_egl_context_new(struct sl_egl *e, int major, int minor, EGLContext
 	return c;
 }
 
+bool sl_egl_make_current(struct sl_egl *e, EGLContext c)
+{
+	if (!e->make_current(e->dpy, EGL_NO_SURFACE, EGL_NO_SURFACE, c)) {
+		return false;
+	}
+	e->current = c;
+	return true;
+}
+
 void sl_egl_close(struct sl_egl *e)
 {
 	if (e->dpy != EGL_NO_DISPLAY) {
-		e->make_current(e->dpy, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);
+		sl_egl_make_current(e, EGL_NO_CONTEXT);
 		e->terminate(e->dpy);
 		e->dpy = EGL_NO_DISPLAY;
 	}

@@ -22,6 +22,7 @@ struct sl_egl {
 	PFNEGLTERMINATEPROC terminate;
 	EGLDisplay dpy; /* EGL_NO_DISPLAY until sl_egl_open() */
 	EGLConfig config;
+	EGLContext current; /* as sl_egl_make_current() left it */
 	bool es;     /* which API contexts are made for */
 	bool robust; /* contexts with bounds-checked buffer access */
 };
@@ -43,6 +44,8 @@ int sl_egl_open(struct sl_egl *e, enum sl_egl_platform platform, bool es,
 
 /* A context of exactly this version, sharing with @share (or EGL_NO_CONTEXT); NULL if there is none. */
 EGLContext sl_egl_context_new(struct sl_egl *e, int major, int minor, EGLContext share);
+
+bool sl_egl_make_current(struct sl_egl *e, EGLContext c);
 
 /* Terminate the display. The libraries stay: GL drivers do not survive being unloaded. */
 void sl_egl_close(struct sl_egl *e);

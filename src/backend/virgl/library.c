@@ -98,9 +98,7 @@ static void destroy_context(void *cookie, virgl_renderer_gl_context c)
 
 static int make_current(void *cookie, int scanout, virgl_renderer_gl_context c)
 {
-	struct sl_egl *e = lib.config.egl;
-
-	return e->make_current(e->dpy, EGL_NO_SURFACE, EGL_NO_SURFACE, c) ? 0 : -1;
+	return sl_egl_make_current(lib.config.egl, c) ? 0 : -1;
 }
 
 /* The library closes what it gets, and may ask again. */

@@ -146,8 +146,14 @@ static int identify(struct virgl_backend *v, const struct sl_virgl_options *o, c
 		(void (*)(unsigned, int *))v->egl.get_proc("glGetIntegerv");
 	int major = 0, minor = 0, mask = 0;
 	const char *name;
+	void *glx;
 
 	v->gl_finish = (void (*)(void))v->egl.get_proc("glFinish");
+	glx = dlopen("libGLX.so.0", RTLD_NOW | RTLD_NOLOAD);
+	if (glx) {
+		v->glx_get_current_context =
+			(void *(*)(void))dlsym(glx, "glXGetCurrentContext");
+	}
 	if (!get_string || !get_int || !v->gl_finish) {
 		return explain(-ENOENT, ret_error,
 			"EGL does not know the GL functions: its libraries do not belong together");

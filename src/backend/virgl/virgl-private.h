@@ -41,7 +41,9 @@ struct virgl_backend {
 	int llvmpipe_threads; /* meaningful with software rendering on llvmpipe */
 	bool queries; /* a query's result is outstanding: the library writes it when a fence retires */
 	bool es;
+	void *settled_for; /* the session that settle() has seen */
 	void (*gl_finish)(void);
+	void *(*glx_get_current_context)(void); /* if libepoxy has loaded libGLX */
 };
 
 extern const struct sl_backend_ops virgl_ops;

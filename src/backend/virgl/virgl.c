@@ -140,6 +140,26 @@ void virgl_context_free(struct virgl_context *c)
 	free(c);
 }
 
+/*
+ * At the first call of a session. The process may have been forked since the renderer was made.
+ * libglvnd notices that in a child at the first call into libGLX and at the first into libEGL, and
+ * each time forgets what was current, while the renderer counts on it and libepoxy, whose every
+ * look-up asks both, aborts. So let both notice, and make the same context current again.
+ */
+static void settle(struct virgl_backend *v)
+{
+	if (v->settled_for != v->base.events_user) {
+		v->settled_for = v->base.events_user;
+		if (v->egl.dpy != EGL_NO_DISPLAY) {
+			if (v->glx_get_current_context) {
+				v->glx_get_current_context();
+			}
+			v->egl.get_current_context();
+			sl_egl_make_current(&v->egl, v->egl.current);
+		}
+	}
+}
+
 static int virgl_context_create(
 	struct sl_backend *b, uint32_t ctx_id, uint32_t capset, const char *name)
 {
@@ -147,6 +167,7 @@ static int virgl_context_create(
 	struct virgl_context *c = capset <= N_CAPSETS ? TAKE_PTR(v->spare) : NULL;
 	int r = 0;
 
+	settle(v);
 	if (!c) {
 		r = virgl_context_new(v, capset, name ? name : "client", &c);
 	}
@@ -218,6 +239,7 @@ static int virgl_resource_create(
 	uint64_t price = 0;
 	int r;
 
+	settle(v);
 	virgl_resource_price(b, args, &price);
 	r = sl_idtable_insert(&v->resources, res_id, encode_price(price));
 	if (r != 0) {
