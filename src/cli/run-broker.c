@@ -54,26 +54,27 @@ static bool find_sluiced(char path[PATH_MAX])
 		executable_in(path, SLUICE_LIBEXECDIR, "sluiced");
 }
 
-static _noreturn_ void become_sluiced(const char *path, const char *directory, int log_fd)
+static _noreturn_ void become_sluiced(const char *path, const char *directory, bool null,
+	int log_fd)
 {
 	_cleanup_free_ char *option = NULL;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int dev_null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
-	if (null >= 0) {
-		dup2(null, STDIN_FILENO);
+	if (dev_null >= 0) {
+		dup2(dev_null, STDIN_FILENO);
 		/* Who waits for our stdout to end must not wait for the broker. */
-		dup2(log_fd >= 0 ? log_fd : null, STDOUT_FILENO);
+		dup2(log_fd >= 0 ? log_fd : dev_null, STDOUT_FILENO);
 	}
 	if (log_fd >= 0) {
 		dup2(log_fd, STDERR_FILENO);
 	}
 	close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	if (asprintf(&option, "--directory=%s", directory) >= 0) {
-		execl(path, path, option, IDLE_EXIT, (char *)NULL);
+		execl(path, path, option, IDLE_EXIT, null ? "--backend=null" : NULL, (char *)NULL);
 	}
 	_exit(1);
 }
@@ -128,7 +129,7 @@ static int wait_for_broker(pid_t pid, const char *directory, int log_fd, struct 
 	return start_failed(log_fd, directory, "did not answer in time");
 }
 
-static int start_private(const char *directory, bool verbose, struct sl_client **ret,
+static int start_private(const char *directory, bool null, bool verbose, struct sl_client **ret,
 	int *ret_log_fd)
 {
 	_cleanup_close_ int log_fd = verbose ? -1 : memfd_create("sluiced-log", MFD_CLOEXEC);
@@ -148,7 +149,7 @@ static int start_private(const char *directory, bool verbose, struct sl_client *
 		return SL_EXIT_RUN_FAILED;
 	}
 	if (pid == 0) {
-		become_sluiced(path, directory, log_fd);
+		become_sluiced(path, directory, null, log_fd);
 	}
 	r = wait_for_broker(pid, directory, log_fd, ret);
 	if (r == SL_EXIT_OK) {
@@ -207,8 +208,20 @@ int sl_run_broker(const char *directory, bool verbose, struct sl_client **ret, i
 	}
 	/* Not there, stale, or just leaving: then a new one takes its place. */
 	if (r == -ENOENT || r == -ECONNREFUSED || r == -ECONNRESET) {
-		return start_private(dir, verbose, ret, ret_log_fd);
+		return start_private(dir, false, verbose, ret, ret_log_fd);
 	}
 	sl_cli_error("%s", error ? error : "out of memory");
 	return SL_EXIT_RUN_FAILED;
+}
+
+int sl_run_broker_null(bool verbose, struct sl_client **ret, int *ret_log_fd)
+{
+	_cleanup_free_ char *dir = random_directory();
+
+	*ret_log_fd = -1;
+	if (!dir) {
+		sl_cli_error("--null: no directory for the broker: %m: try again");
+		return SL_EXIT_RUN_FAILED;
+	}
+	return start_private(dir, true, verbose, ret, ret_log_fd);
 }

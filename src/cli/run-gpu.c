@@ -102,7 +102,8 @@ int sl_run_gpu_open(struct sl_run_gpu *g, const struct sl_run_options *o)
 			return SL_EXIT_RUN_FAILED;
 		}
 	}
-	r = sl_run_broker(o->directory, o->verbose, &g->client, &g->broker_log_fd);
+	r = o->null ? sl_run_broker_null(o->verbose, &g->client, &g->broker_log_fd)
+		    : sl_run_broker(o->directory, o->verbose, &g->client, &g->broker_log_fd);
 	if (r != SL_EXIT_OK) {
 		return r;
 	}

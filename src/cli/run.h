@@ -32,6 +32,7 @@ struct sl_run_options {
 	const char **env; /* "NAME=VALUE" or "NAME" */
 	size_t n_env;
 	bool share_net, stats, json, verbose;
+	bool null; /* a broker of our own that draws nothing */
 	char **argv; /* the program, NULL-terminated */
 };
 
@@ -53,6 +54,8 @@ const char *sl_run_gpu_str(enum sl_run_gpu_kind kind);
  * when it is idle. 0 or an exit status, said. *ret_log_fd is what a private one prints, or -1.
  */
 int sl_run_broker(const char *directory, bool verbose, struct sl_client **ret, int *ret_log_fd);
+/* The same with one of our own, in a directory of its own, that checks everything and draws nothing. */
+int sl_run_broker_null(bool verbose, struct sl_client **ret, int *ret_log_fd);
 /* The last line of such a log: what it died of. */
 void sl_run_broker_last_line(int log_fd, char *buf, size_t size);
 
