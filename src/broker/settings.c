@@ -206,8 +206,11 @@ static int word_index(const char *words, const char *value)
 	size_t len = strlen(value);
 	int i = 0;
 
+	if (len == 0 || strchr(value, '|')) {
+		return -EINVAL;
+	}
 	for (const char *w = words; w; w = strchr(w, '|') ? strchr(w, '|') + 1 : NULL, i++) {
-		if (len > 0 && strncmp(w, value, len) == 0 && (w[len] == '|' || !w[len])) {
+		if (strncmp(w, value, len) == 0 && (w[len] == '|' || !w[len])) {
 			return i;
 		}
 	}
