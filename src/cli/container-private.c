@@ -73,7 +73,7 @@ static int mount_tmpfs(const char **ret_place)
 
 int sl_container_private_dir(char **ret_path)
 {
-	const char *place;
+	const char *place = NULL;
 	int r = enter();
 
 	if (r == 0) {
