@@ -58,6 +58,7 @@ static int add_domain(struct sl_run_gpu *g, const struct sl_run_options *o, int 
 	if (r == 0) {
 		socket = json_string_value(json_object_get(result, "socket"));
 		g->socket = socket ? strdup(socket) : NULL;
+		g->limits = json_incref(json_object_get(result, "limits"));
 		r = g->socket ? 0 : -EPROTO;
 	}
 	return r;
@@ -114,6 +115,7 @@ void sl_run_gpu_close(struct sl_run_gpu *g)
 {
 	g->client = sl_client_free(g->client);
 	json_decref(g->session);
+	json_decref(g->limits);
 	free(g->name);
 	free(g->socket);
 	sl_close(g->broker_log_fd);

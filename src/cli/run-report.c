@@ -57,7 +57,8 @@ static void copy(json_t *to, const char *key, const json_t *from, const char *fr
 	json_object_set_new(to, key, v ? json_incref(v) : json_null());
 }
 
-static void add_session(json_t *report, const json_t *usage, const json_t *session, bool gl)
+static void add_session(json_t *report, const json_t *usage, const json_t *session,
+	const json_t *limits, bool gl)
 {
 	json_int_t first_ns = json_integer_value(json_object_get(usage, "first_frame_ns"));
 	bool any = json_integer_value(json_object_get(usage, "sessions")) > 0;
@@ -67,7 +68,7 @@ static void add_session(json_t *report, const json_t *usage, const json_t *sessi
 	copy(report, "api", any ? session : NULL, "api");
 	copy(report, "software", any ? session : NULL, "software");
 	copy(report, "identified_by", any ? session : NULL, "identified_by");
-	copy(report, "limit_bytes", any ? session : NULL, "limit_bytes");
+	copy(report, "limit_bytes", limits, "mem_bytes");
 	json_object_set_new(report, "first_frame_ms",
 		first_ns > 0 ? json_real((double)first_ns / 1e6) : json_null());
 	for (size_t i = 0; i < SL_ARRAY_LEN(usage_keys); i++) {
@@ -89,7 +90,7 @@ static json_t *make_report(const struct sl_run_options *o, struct sl_run_gpu *g,
 
 	json_object_set_new(report, "gpu", json_string(sl_run_gpu_str(o->gpu)));
 	json_object_set_new(report, "domain", sl_control_text(g->name));
-	add_session(report, usage, session, o->gpu == SL_RUN_GL);
+	add_session(report, usage, session, g->limits, o->gpu == SL_RUN_GL);
 	if (o->gpu == SL_RUN_SOFTWARE) {
 		json_object_set_new(report, "renderer", json_string("llvmpipe"));
 		json_object_set_new(report, "software", json_true());
@@ -198,8 +199,7 @@ static void print_warnings(const struct sl_run_options *o, const json_t *report)
 			o->argv[0]);
 	}
 	if (number(report, "lost") > 0) {
-		sl_cli_warn("%s: %llu of its sessions were lost with their worker%s%s: see the "
-			    "broker's log",
+		sl_cli_warn("%s: sessions lost with their worker: %llu%s%s: see the broker's log",
 			o->argv[0], (unsigned long long)number(report, "lost"),
 			fault ? ": " : "", fault ? fault : "");
 	}

@@ -63,6 +63,7 @@ void sl_run_broker_last_line(int log_fd, char *buf, size_t size);
 struct sl_run_gpu {
 	struct sl_client *client; /* NULL: no session wanted */
 	char *name, *socket;
+	json_t *limits;  /* of the domain, as the broker answered */
 	json_t *session; /* the first one seen, as session.list tells it, or NULL */
 	int broker_log_fd;
 	bool lost; /* the broker has ended */
