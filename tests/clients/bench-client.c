@@ -52,14 +52,15 @@ static double cpu_s(void)
 
 	getrusage(RUSAGE_SELF, &u);
 	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-		(double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-static const char vertex[] = "attribute vec2 a_0;\n"
-			     "uniform vec4 place;\n"
-			     "varying vec2 st;\n"
-			     "void main() { st = a_0; gl_Position = vec4(a_0 * place.xy + place.zw,\n"
-			     "  0.0, 1.0); }\n";
+static const char vertex[] =
+	"attribute vec2 a_0;\n"
+	"uniform vec4 place;\n"
+	"varying vec2 st;\n"
+	"void main() { st = a_0; gl_Position = vec4(a_0 * place.xy + place.zw,\n"
+	"  0.0, 1.0); }\n";
 static const char fragment[] = "precision mediump float;\n"
 			       "uniform sampler2D tex;\n"
 			       "varying vec2 st;\n"
@@ -88,8 +89,8 @@ static const char *set_up(struct bench *b)
 	for (uint32_t i = 0; i < UPLOAD_SIZE * UPLOAD_SIZE; i++) {
 		b->texels[i] = gl_hash32(i);
 	}
-	b->texture = gl_texture_2d(GL_RGBA, UPLOAD_SIZE, UPLOAD_SIZE, GL_RGBA, GL_UNSIGNED_BYTE,
-		b->texels);
+	b->texture = gl_texture_2d(
+		GL_RGBA, UPLOAD_SIZE, UPLOAD_SIZE, GL_RGBA, GL_UNSIGNED_BYTE, b->texels);
 	gl_buffer(GL_ARRAY_BUFFER, corners, sizeof(corners));
 	gl_attribute(0, 2, 8, 0);
 	glEnable(GL_DEPTH_TEST);
@@ -124,8 +125,8 @@ static void frame_readback(struct bench *b)
 static void frame_upload(struct bench *b)
 {
 	b->texels[b->n_frame % (UPLOAD_SIZE * UPLOAD_SIZE)] ^= 0xffffffu;
-	glTexSubImage2D(GL_TEXTURE_2D, 0, 0, 0, UPLOAD_SIZE, UPLOAD_SIZE, GL_RGBA,
-		GL_UNSIGNED_BYTE, b->texels);
+	glTexSubImage2D(GL_TEXTURE_2D, 0, 0, 0, UPLOAD_SIZE, UPLOAD_SIZE, GL_RGBA, GL_UNSIGNED_BYTE,
+		b->texels);
 	draw_many(b);
 	glFinish();
 }

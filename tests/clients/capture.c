@@ -62,5 +62,5 @@ void capture_unsupported(struct capture *c, const char *why)
 void capture_fini(struct capture *c)
 {
 	free(c->data);
-	*c = (struct capture){0};
+	*c = (struct capture){ 0 };
 }

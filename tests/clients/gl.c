@@ -16,11 +16,11 @@ static const struct {
 	EGLenum bind;
 	EGLint major, minor, profile;
 } apis[GL_N_APIS] = {
-	[GL_API_ES2] = {"es2", EGL_OPENGL_ES_API, 2, 0, 0},
-	[GL_API_ES3] = {"es3", EGL_OPENGL_ES_API, 3, 0, 0},
-	[GL_API_ES31] = {"es31", EGL_OPENGL_ES_API, 3, 1, 0},
-	[GL_API_COMPAT] = {"compat", EGL_OPENGL_API, 2, 1, 0},
-	[GL_API_CORE] = {"core", EGL_OPENGL_API, 3, 2, EGL_CONTEXT_OPENGL_CORE_PROFILE_BIT},
+	[GL_API_ES2] = { "es2", EGL_OPENGL_ES_API, 2, 0, 0 },
+	[GL_API_ES3] = { "es3", EGL_OPENGL_ES_API, 3, 0, 0 },
+	[GL_API_ES31] = { "es31", EGL_OPENGL_ES_API, 3, 1, 0 },
+	[GL_API_COMPAT] = { "compat", EGL_OPENGL_API, 2, 1, 0 },
+	[GL_API_CORE] = { "core", EGL_OPENGL_API, 3, 2, EGL_CONTEXT_OPENGL_CORE_PROFILE_BIT },
 };
 
 const char *gl_api_name(enum gl_api api)
@@ -30,7 +30,7 @@ const char *gl_api_name(enum gl_api api)
 
 const char *gl_open(struct gl *gl)
 {
-	*gl = (struct gl){.display = EGL_NO_DISPLAY, .context = EGL_NO_CONTEXT};
+	*gl = (struct gl){ .display = EGL_NO_DISPLAY, .context = EGL_NO_CONTEXT };
 	gl->display =
 		eglGetPlatformDisplay(EGL_PLATFORM_SURFACELESS_MESA, EGL_DEFAULT_DISPLAY, NULL);
 	if (gl->display == EGL_NO_DISPLAY) {
@@ -167,8 +167,8 @@ GLuint gl_program_stages(const struct gl_stage *stages, size_t n, const char *co
 GLuint gl_program(const char *vertex, const char *fragment, const char *const *varyings)
 {
 	const struct gl_stage stages[] = {
-		{GL_VERTEX_SHADER, vertex},
-		{GL_FRAGMENT_SHADER, fragment},
+		{ GL_VERTEX_SHADER, vertex },
+		{ GL_FRAGMENT_SHADER, fragment },
 	};
 
 	return gl_program_stages(stages, 2, varyings);

@@ -60,7 +60,8 @@ static const GLenum factors[] = {
 
 static void draw_blend(struct capture *c)
 {
-	static const GLenum equations[] = {GL_FUNC_ADD, GL_FUNC_SUBTRACT, GL_FUNC_REVERSE_SUBTRACT};
+	static const GLenum equations[] = { GL_FUNC_ADD, GL_FUNC_SUBTRACT,
+		GL_FUNC_REVERSE_SUBTRACT };
 	const int n = sizeof(factors) / sizeof(factors[0]);
 	GLuint program;
 
@@ -102,10 +103,10 @@ static void draw_colour_mask(struct capture *c)
 
 static void draw_depth(struct capture *c)
 {
-	static const GLenum funcs[] = {GL_NEVER, GL_LESS, GL_EQUAL, GL_LEQUAL, GL_GREATER,
-		GL_NOTEQUAL, GL_GEQUAL, GL_ALWAYS};
+	static const GLenum funcs[] = { GL_NEVER, GL_LESS, GL_EQUAL, GL_LEQUAL, GL_GREATER,
+		GL_NOTEQUAL, GL_GEQUAL, GL_ALWAYS };
 	/* A plane that leans out of the screen, crossed by quads of constant depth. */
-	static const float plane[] = {-1, -1, -1, 1, -1, 1, -1, 1, -0.5f, 1, 1, 0.5f};
+	static const float plane[] = { -1, -1, -1, 1, -1, 1, -1, 1, -0.5f, 1, 1, 0.5f };
 	GLuint program, buffer;
 
 	begin(true);
@@ -134,8 +135,8 @@ static void draw_depth(struct capture *c)
 
 static void draw_stencil(struct capture *c)
 {
-	static const GLenum ops[] = {GL_KEEP, GL_ZERO, GL_REPLACE, GL_INCR, GL_DECR, GL_INVERT,
-		GL_INCR_WRAP, GL_DECR_WRAP};
+	static const GLenum ops[] = { GL_KEEP, GL_ZERO, GL_REPLACE, GL_INCR, GL_DECR, GL_INVERT,
+		GL_INCR_WRAP, GL_DECR_WRAP };
 	GLuint program;
 
 	begin(true);
@@ -165,12 +166,12 @@ static void draw_stencil(struct capture *c)
 
 static void draw_primitives(struct capture *c)
 {
-	static const GLenum modes[] = {GL_POINTS, GL_LINES, GL_LINE_STRIP, GL_LINE_LOOP,
-		GL_TRIANGLES, GL_TRIANGLE_STRIP, GL_TRIANGLE_FAN};
-	static const uint16_t indices[] = {0, 3, 1, 4, 2, 5, 0, 2, 4};
+	static const GLenum modes[] = { GL_POINTS, GL_LINES, GL_LINE_STRIP, GL_LINE_LOOP,
+		GL_TRIANGLES, GL_TRIANGLE_STRIP, GL_TRIANGLE_FAN };
+	static const uint16_t indices[] = { 0, 3, 1, 4, 2, 5, 0, 2, 4 };
 	/* A hexagon whose corners lie well inside pixels: no rule for ties is tested here. */
-	static const float v[] = {-0.73f, 0.02f, -0.39f, 0.67f, 0.36f, 0.71f, 0.77f, 0.05f, 0.33f,
-		-0.61f, -0.42f, -0.7f};
+	static const float v[] = { -0.73f, 0.02f, -0.39f, 0.67f, 0.36f, 0.71f, 0.77f, 0.05f, 0.33f,
+		-0.61f, -0.42f, -0.7f };
 	GLuint program;
 
 	begin(false);
@@ -192,7 +193,7 @@ static void draw_primitives(struct capture *c)
 
 static void draw_cull(struct capture *c)
 {
-	static const GLenum faces[] = {GL_FRONT, GL_BACK, GL_FRONT_AND_BACK};
+	static const GLenum faces[] = { GL_FRONT, GL_BACK, GL_FRONT_AND_BACK };
 	static const char fs[] = "precision mediump float;\n"
 				 "void main() { gl_FragColor = gl_FrontFacing\n"
 				 "  ? vec4(1.0, 0.0, 0.25, 1.0) : vec4(0.0, 1.0, 0.75, 1.0); }\n";
@@ -263,9 +264,9 @@ static void draw_flow(struct capture *c)
 				 "  gl_FragColor = colour;\n"
 				 "}\n";
 	/* Column-major: st in 0..1 to -2..0.5, -1.25..1.25. */
-	static const float turn[] = {2.5f, 0, 0, 0, 2.5f, 0, -2.0f, -1.25f, 1};
-	static const float table[] = {
-		0.2f, 0.4f, 0.6f, 1, 0.8f, 0.2f, 0.4f, 1, 0, 1, 0.2f, 1, 0, 0, 0.4f, 1};
+	static const float turn[] = { 2.5f, 0, 0, 0, 2.5f, 0, -2.0f, -1.25f, 1 };
+	static const float table[] = { 0.2f, 0.4f, 0.6f, 1, 0.8f, 0.2f, 0.4f, 1, 0, 1, 0.2f, 1, 0,
+		0, 0.4f, 1 };
 	GLuint program;
 
 	begin(false);
@@ -277,14 +278,14 @@ static void draw_flow(struct capture *c)
 }
 
 const struct scene scenes_basic[] = {
-	{"scissor-viewport", GL_API_ES2, false, draw_scissor_viewport},
-	{"blend", GL_API_ES2, false, draw_blend},
-	{"colour-mask", GL_API_ES2, false, draw_colour_mask},
-	{"depth", GL_API_ES2, false, draw_depth},
-	{"stencil", GL_API_ES2, false, draw_stencil},
-	{"primitives", GL_API_ES2, false, draw_primitives},
-	{"cull", GL_API_ES2, false, draw_cull},
-	{"points", GL_API_ES2, false, draw_points},
-	{"flow", GL_API_ES2, false, draw_flow},
-	{0},
+	{ "scissor-viewport", GL_API_ES2, false, draw_scissor_viewport },
+	{ "blend", GL_API_ES2, false, draw_blend },
+	{ "colour-mask", GL_API_ES2, false, draw_colour_mask },
+	{ "depth", GL_API_ES2, false, draw_depth },
+	{ "stencil", GL_API_ES2, false, draw_stencil },
+	{ "primitives", GL_API_ES2, false, draw_primitives },
+	{ "cull", GL_API_ES2, false, draw_cull },
+	{ "points", GL_API_ES2, false, draw_points },
+	{ "flow", GL_API_ES2, false, draw_flow },
+	{ 0 },
 };

@@ -36,7 +36,7 @@ static void draw_texture_1d(struct capture *c)
 		"#version 120\n"
 		"varying vec2 st; uniform sampler1D tex;\n"
 		"void main() { gl_FragColor = texture1D(tex, st.x * 2.0 - 0.5); }\n";
-	static const GLint wraps[] = {GL_REPEAT, GL_CLAMP_TO_EDGE, GL_MIRRORED_REPEAT};
+	static const GLint wraps[] = { GL_REPEAT, GL_CLAMP_TO_EDGE, GL_MIRRORED_REPEAT };
 	const struct desktop_gl *gl = desktop_gl();
 	uint32_t texels[64], back[64];
 	GLuint texture;
@@ -98,8 +98,8 @@ static void draw_rectangle(struct capture *c)
 static GLuint fan_list(const struct desktop_gl *gl)
 {
 	/* Corners well inside pixels, for lines and points: no rule for ties is tested here. */
-	static const float xs[] = {0.02f, 0.77f, 0.36f, -0.39f, -0.73f, -0.42f, 0.33f, 0.77f};
-	static const float ys[] = {0.01f, 0.065f, 0.71f, 0.67f, 0.02f, -0.715f, -0.61f, 0.065f};
+	static const float xs[] = { 0.02f, 0.77f, 0.36f, -0.39f, -0.73f, -0.42f, 0.33f, 0.77f };
+	static const float ys[] = { 0.01f, 0.065f, 0.71f, 0.67f, 0.02f, -0.715f, -0.61f, 0.065f };
 	GLuint list = gl->GenLists(1);
 
 	gl->NewList(list, GL_COMPILE);
@@ -117,7 +117,7 @@ static GLuint fan_list(const struct desktop_gl *gl)
 
 static void draw_polygon_mode(struct capture *c)
 {
-	static const GLenum modes[] = {GL_FILL, GL_LINE, GL_POINT};
+	static const GLenum modes[] = { GL_FILL, GL_LINE, GL_POINT };
 	const struct desktop_gl *gl = desktop_gl();
 	GLuint list;
 
@@ -145,7 +145,7 @@ static void draw_polygon_mode(struct capture *c)
 
 static void draw_fixed_function(struct capture *c)
 {
-	static const GLint env[] = {GL_MODULATE, GL_DECAL, GL_ADD, GL_REPLACE};
+	static const GLint env[] = { GL_MODULATE, GL_DECAL, GL_ADD, GL_REPLACE };
 	const struct desktop_gl *gl = desktop_gl();
 	uint32_t texels[16];
 	GLuint list;
@@ -157,13 +157,13 @@ static void draw_fixed_function(struct capture *c)
 	list = fan_list(gl);
 	gl_texture_2d(GL_RGBA8, 4, 4, GL_RGBA, GL_UNSIGNED_BYTE, texels);
 	gl->MatrixMode(GL_MODELVIEW);
-	gl->Lightfv(GL_LIGHT0, GL_POSITION, (const float[]){0.5f, 0.5f, 1, 0});
-	gl->Lightfv(GL_LIGHT0, GL_DIFFUSE, (const float[]){1, 0.75f, 0.5f, 1});
-	gl->Materialfv(GL_FRONT_AND_BACK, GL_DIFFUSE, (const float[]){0.5f, 0.75f, 1, 1});
+	gl->Lightfv(GL_LIGHT0, GL_POSITION, (const float[]){ 0.5f, 0.5f, 1, 0 });
+	gl->Lightfv(GL_LIGHT0, GL_DIFFUSE, (const float[]){ 1, 0.75f, 0.5f, 1 });
+	gl->Materialfv(GL_FRONT_AND_BACK, GL_DIFFUSE, (const float[]){ 0.5f, 0.75f, 1, 1 });
 	gl->Fogi(GL_FOG_MODE, GL_LINEAR);
 	gl->Fogf(GL_FOG_START, -0.5f);
 	gl->Fogf(GL_FOG_END, 0.5f);
-	gl->Fogfv(GL_FOG_COLOR, (const float[]){0.75f, 0.75f, 0.5f, 1});
+	gl->Fogfv(GL_FOG_COLOR, (const float[]){ 0.75f, 0.75f, 0.5f, 1 });
 	for (int i = 0; i < 16; i++) {
 		gl->TexEnvi(GL_TEXTURE_ENV, GL_TEXTURE_ENV_MODE, env[i % 4]);
 		(i & 3 ? glEnable : glDisable)(GL_TEXTURE_2D);
@@ -203,7 +203,7 @@ static void draw_logic_op(struct capture *c)
 
 static void draw_stipple_bitmap(struct capture *c)
 {
-	static const double plane[] = {1, 0.5, 0, 0.26};
+	static const double plane[] = { 1, 0.5, 0, 0.26 };
 	const struct desktop_gl *gl = desktop_gl();
 	uint8_t stipple[128];
 	GLuint list;
@@ -241,19 +241,21 @@ static void draw_geometry_shader(struct capture *c)
 	static const char vs[] = "#version 150\n"
 				 "in vec2 a_0;\n"
 				 "void main() { gl_Position = vec4(a_0, 0.0, 1.0); }\n";
+	/* Written out: libvirglrenderer 0.10 gets Mesa 25's loop around EmitVertex() wrong. */
 	static const char gs[] =
 		"#version 150\n"
 		"layout(points) in; layout(triangle_strip, max_vertices = 4) out;\n"
 		"out vec3 colour;\n"
-		"void main() { for (int i = 0; i < 4; i++) {\n"
-		"  vec2 d = vec2(i & 1, i >> 1) * 0.1875;\n"
+		"void corner(vec2 d) {\n"
 		"  colour = vec3(d * 4.0, float(gl_PrimitiveIDIn) / 64.0);\n"
-		"  gl_Position = gl_in[0].gl_Position + vec4(d, 0.0, 0.0); EmitVertex(); } }\n";
+		"  gl_Position = gl_in[0].gl_Position + vec4(d, 0.0, 0.0); EmitVertex(); }\n"
+		"void main() { corner(vec2(0.0)); corner(vec2(0.1875, 0.0));\n"
+		"  corner(vec2(0.0, 0.1875)); corner(vec2(0.1875)); }\n";
 	static const char fs[] = "#version 150\n"
 				 "in vec3 colour; out vec4 o;\n"
 				 "void main() { o = vec4(colour, 1.0); }\n";
-	const struct gl_stage stages[] = {
-		{GL_VERTEX_SHADER, vs}, {GL_GEOMETRY_SHADER, gs}, {GL_FRAGMENT_SHADER, fs}};
+	const struct gl_stage stages[] = { { GL_VERTEX_SHADER, vs }, { GL_GEOMETRY_SHADER, gs },
+		{ GL_FRAGMENT_SHADER, fs } };
 	float v[64][2];
 
 	for (int i = 0; i < 64; i++) {
@@ -377,22 +379,22 @@ static void draw_provoking_vertex(struct capture *c)
 }
 
 const struct scene scenes_compat[] = {
-	{"gl-texture-1d", GL_API_COMPAT, false, draw_texture_1d},
-	{"gl-texture-rectangle", GL_API_COMPAT, false, draw_rectangle},
-	{"gl-polygon-mode", GL_API_COMPAT, false, draw_polygon_mode, "no polygon mode in GLES"},
-	{"gl-fixed-function", GL_API_COMPAT, false, draw_fixed_function},
-	{"gl-logic-op", GL_API_COMPAT, false, draw_logic_op, "no logic operations in GLES"},
-	{"gl-stipple-bitmap", GL_API_COMPAT, false, draw_stipple_bitmap},
-	{0},
+	{ "gl-texture-1d", GL_API_COMPAT, false, draw_texture_1d },
+	{ "gl-texture-rectangle", GL_API_COMPAT, false, draw_rectangle },
+	{ "gl-polygon-mode", GL_API_COMPAT, false, draw_polygon_mode, "no polygon mode in GLES" },
+	{ "gl-fixed-function", GL_API_COMPAT, false, draw_fixed_function },
+	{ "gl-logic-op", GL_API_COMPAT, false, draw_logic_op, "no logic operations in GLES" },
+	{ "gl-stipple-bitmap", GL_API_COMPAT, false, draw_stipple_bitmap },
+	{ 0 },
 };
 
 const struct scene scenes_core[] = {
-	{"gl-geometry-shader", GL_API_CORE, false, draw_geometry_shader},
-	{"gl-texture-buffer", GL_API_CORE, false, draw_texture_buffer},
-	{"gl-conditional-render", GL_API_CORE, false, draw_conditional},
-	{"gl-sample-count", GL_API_CORE, false, draw_sample_count, "no sample counts in GLES"},
-	{"gl-clip-distance", GL_API_CORE, false, draw_clip_distance},
-	{"gl-provoking-vertex", GL_API_CORE, false, draw_provoking_vertex,
-		"no choice of the provoking vertex in GLES"},
-	{0},
+	{ "gl-geometry-shader", GL_API_CORE, false, draw_geometry_shader },
+	{ "gl-texture-buffer", GL_API_CORE, false, draw_texture_buffer },
+	{ "gl-conditional-render", GL_API_CORE, false, draw_conditional },
+	{ "gl-sample-count", GL_API_CORE, false, draw_sample_count, "no sample counts in GLES" },
+	{ "gl-clip-distance", GL_API_CORE, false, draw_clip_distance },
+	{ "gl-provoking-vertex", GL_API_CORE, false, draw_provoking_vertex,
+		"no choice of the provoking vertex in GLES" },
+	{ 0 },
 };

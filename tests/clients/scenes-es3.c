@@ -25,14 +25,14 @@ static void draw_instancing(struct capture *c)
 				 "  colour = vec4(a_2.rgb, 1.0) + vec4(0.0, k * 0.5, 0.0, 0.0);\n"
 				 "  gl_Position = vec4(a_0 * 0.0625 + a_1 + float(gl_VertexID) * "
 				 "0.0, 0.0, 1.0); }\n";
-	static const float corner[] = {-1, -1, 1, -1, 0, 1};
+	static const float corner[] = { -1, -1, 1, -1, 0, 1 };
 	float offsets[64][2];
 	uint8_t colours[16][4];
 
 	for (int i = 0; i < 64; i++) {
 		offsets[i][0] = -0.875f + (float)(i % 8) * 0.25f;
 		offsets[i][1] = -0.875f + (float)(i / 8) * 0.25f;
-		memcpy(colours[i / 4], &(uint32_t){gl_hash32((uint32_t)i / 4)}, 4);
+		memcpy(colours[i / 4], &(uint32_t){ gl_hash32((uint32_t)i / 4) }, 4);
 	}
 	begin();
 	gl_program(vs, fs_colour, NULL);
@@ -67,11 +67,11 @@ static void draw_ubo(struct capture *c)
 		float base[4], slope[3], gain;
 		int32_t bits[4];
 	} paint[2] = {
-		{{0.25f, 0, 0.5f, 1}, {0.5f, 0.25f, 0}, 1, {0, 0, 0, 0}},
-		{{0, 0.75f, 0.25f, 1}, {0.5f, -0.5f, 0.5f}, 0.5f, {0, 1, 0, 0}},
+		{ { 0.25f, 0, 0.5f, 1 }, { 0.5f, 0.25f, 0 }, 1, { 0, 0, 0, 0 } },
+		{ { 0, 0.75f, 0.25f, 1 }, { 0.5f, -0.5f, 0.5f }, 0.5f, { 0, 1, 0, 0 } },
 	};
-	float move[4][16] = {{0}};
-	uint8_t padded[512] = {0};
+	float move[4][16] = { { 0 } };
+	uint8_t padded[512] = { 0 };
 	GLuint program;
 
 	for (int i = 0; i < 4; i++) {
@@ -97,7 +97,7 @@ static void draw_ubo(struct capture *c)
 		gl_quad(-1, -1, 1, 1, 0);
 	}
 	/* Change a part of the buffer between two draws that use it. */
-	glBufferSubData(GL_UNIFORM_BUFFER, 0, 16, (const float[]){1, 1, 0, 1});
+	glBufferSubData(GL_UNIFORM_BUFFER, 0, 16, (const float[]){ 1, 1, 0, 1 });
 	gl_uniform1i(program, "n", 0);
 	glBindBufferRange(GL_UNIFORM_BUFFER, 3, (GLuint)buffer, 0, 48);
 	gl_quad(-0.5f, -0.5f, 0.5f, 0.5f, 0);
@@ -115,7 +115,7 @@ static void draw_feedback(struct capture *c)
 				 "precision highp float;\n"
 				 "in vec4 twice; flat in highp uvec2 ids; out vec4 o;\n"
 				 "void main() { o = vec4(1.0, float(ids.x) / 64.0, 0.5, 1.0); }\n";
-	static const char *const varyings[] = {"twice", "ids", NULL};
+	static const char *const varyings[] = { "twice", "ids", NULL };
 	float in[64][4];
 	GLuint query, written = 0, buffer;
 
@@ -185,20 +185,20 @@ static void draw_vertex_formats(struct capture *c)
 		"out vec4 colour;\n"
 		"void main() { colour = vec4(abs(a_1.rgb) + vec3(a_2.xyz & 63) / 255.0, 1.0);\n"
 		"  gl_Position = vec4(a_0 * place.xy + place.zw, 0.0, 1.0); }\n";
-	static const float corners[] = {-1, -1, 1, -1, -1, 1, 1, 1};
+	static const float corners[] = { -1, -1, 1, -1, -1, 1, 1, 1 };
 	static const struct {
 		GLenum type;
 		GLint n;
 		GLboolean normalised;
 	} formats[] = {
-		{GL_UNSIGNED_BYTE, 4, GL_TRUE},
-		{GL_BYTE, 4, GL_TRUE},
-		{GL_UNSIGNED_SHORT, 4, GL_TRUE},
-		{GL_SHORT, 3, GL_TRUE},
-		{GL_INT_2_10_10_10_REV, 4, GL_TRUE},
-		{GL_UNSIGNED_INT_2_10_10_10_REV, 4, GL_TRUE},
-		{GL_UNSIGNED_BYTE, 3, GL_TRUE},
-		{GL_UNSIGNED_SHORT, 2, GL_TRUE},
+		{ GL_UNSIGNED_BYTE, 4, GL_TRUE },
+		{ GL_BYTE, 4, GL_TRUE },
+		{ GL_UNSIGNED_SHORT, 4, GL_TRUE },
+		{ GL_SHORT, 3, GL_TRUE },
+		{ GL_INT_2_10_10_10_REV, 4, GL_TRUE },
+		{ GL_UNSIGNED_INT_2_10_10_10_REV, 4, GL_TRUE },
+		{ GL_UNSIGNED_BYTE, 3, GL_TRUE },
+		{ GL_UNSIGNED_SHORT, 2, GL_TRUE },
 	};
 	uint32_t data[64];
 	GLuint program;
@@ -248,8 +248,8 @@ static void draw_restart(struct capture *c)
 		v[i][1] = -0.9375f + (float)(i / 8) * 0.5f;
 	}
 	for (uint16_t i = 0; i < 8; i++) {
-		const uint16_t strip[] = {
-			i, (uint16_t)(i + 8), (uint16_t)(i + 1), (uint16_t)(i + 9), 0xffff};
+		const uint16_t strip[] = { i, (uint16_t)(i + 8), (uint16_t)(i + 1),
+			(uint16_t)(i + 9), 0xffff };
 		memcpy(indices + n, strip, sizeof(strip));
 		n += i % 2 ? 5 : 4;
 	}
@@ -271,10 +271,10 @@ static void draw_map_stream(struct capture *c)
 		"#version 300 es\n"
 		"in vec2 a_0; in vec4 a_1; out vec4 colour;\n"
 		"void main() { colour = a_1; gl_Position = vec4(a_0, 0.0, 1.0); }\n";
-	static const GLbitfield access[] = {GL_MAP_WRITE_BIT,
+	static const GLbitfield access[] = { GL_MAP_WRITE_BIT,
 		GL_MAP_WRITE_BIT | GL_MAP_INVALIDATE_BUFFER_BIT,
 		GL_MAP_WRITE_BIT | GL_MAP_INVALIDATE_RANGE_BIT,
-		GL_MAP_WRITE_BIT | GL_MAP_FLUSH_EXPLICIT_BIT};
+		GL_MAP_WRITE_BIT | GL_MAP_FLUSH_EXPLICIT_BIT };
 	float v[3][6];
 	GLuint copy;
 
@@ -288,8 +288,9 @@ static void draw_map_stream(struct capture *c)
 		float x = -1.0f + (float)(i % 8) * 0.25f, y = -1.0f + (float)(i / 8) * 0.25f;
 		for (int k = 0; k < 3; k++) {
 			uint32_t h = gl_hash32((uint32_t)i);
-			const float one[] = {x + (k == 1 ? 0.25f : 0), y + (k == 2 ? 0.25f : 0),
-				(float)(h & 255) / 255.0f, (float)(h >> 8 & 255) / 255.0f, 0.5f, 1};
+			const float one[] = { x + (k == 1 ? 0.25f : 0), y + (k == 2 ? 0.25f : 0),
+				(float)(h & 255) / 255.0f, (float)(h >> 8 & 255) / 255.0f, 0.5f,
+				1 };
 			memcpy(v[k], one, sizeof(one));
 		}
 		if (i % 5 == 4) {
@@ -337,13 +338,13 @@ static void draw_fences(struct capture *c)
 }
 
 const struct scene scenes_es3[] = {
-	{"instancing", GL_API_ES3, false, draw_instancing},
-	{"uniform-buffers", GL_API_ES3, false, draw_ubo},
-	{"transform-feedback", GL_API_ES3, false, draw_feedback},
-	{"occlusion-query", GL_API_ES3, false, draw_occlusion},
-	{"vertex-formats", GL_API_ES3, false, draw_vertex_formats},
-	{"primitive-restart", GL_API_ES3, false, draw_restart},
-	{"map-stream", GL_API_ES3, false, draw_map_stream},
-	{"fences", GL_API_ES3, false, draw_fences},
-	{0},
+	{ "instancing", GL_API_ES3, false, draw_instancing },
+	{ "uniform-buffers", GL_API_ES3, false, draw_ubo },
+	{ "transform-feedback", GL_API_ES3, false, draw_feedback },
+	{ "occlusion-query", GL_API_ES3, false, draw_occlusion },
+	{ "vertex-formats", GL_API_ES3, false, draw_vertex_formats },
+	{ "primitive-restart", GL_API_ES3, false, draw_restart },
+	{ "map-stream", GL_API_ES3, false, draw_map_stream },
+	{ "fences", GL_API_ES3, false, draw_fences },
+	{ 0 },
 };

@@ -15,7 +15,7 @@ static void draw_compute(struct capture *c)
 		"  part[k] = v[i] ^ (i * 2654435761u);\n"
 		"  barrier();\n"
 		"  v[i] = part[63u - k] + gl_WorkGroupID.x; }\n";
-	const struct gl_stage stages[] = {{GL_COMPUTE_SHADER, cs}};
+	const struct gl_stage stages[] = { { GL_COMPUTE_SHADER, cs } };
 	uint32_t data[1024];
 	GLint blocks = 0;
 
@@ -43,7 +43,7 @@ static void draw_image_store(struct capture *c)
 				 "layout(rgba8ui, binding = 0) writeonly uniform uimage2D image;\n"
 				 "void main() { ivec2 p = ivec2(gl_GlobalInvocationID.xy);\n"
 				 "  imageStore(image, p, uvec4(p, p.x ^ p.y, 255)); }\n";
-	const struct gl_stage stages[] = {{GL_COMPUTE_SHADER, cs}};
+	const struct gl_stage stages[] = { { GL_COMPUTE_SHADER, cs } };
 	GLint images = 0;
 	GLuint texture;
 
@@ -75,8 +75,8 @@ static void draw_indirect(struct capture *c)
 				 "precision highp float;\n"
 				 "in vec4 colour; out vec4 o;\n"
 				 "void main() { o = colour; }\n";
-	static const float v[] = {-0.1f, -0.5f, 0.1f, -0.5f, -0.1f, 0.5f, 0.1f, 0.5f};
-	static const uint32_t command[] = {4, 8, 0, 0};
+	static const float v[] = { -0.1f, -0.5f, 0.1f, -0.5f, -0.1f, 0.5f, 0.1f, 0.5f };
+	static const uint32_t command[] = { 4, 8, 0, 0 };
 	GLuint array;
 
 	gl_target(SCENE_W, SCENE_H, false);
@@ -93,8 +93,8 @@ static void draw_indirect(struct capture *c)
 }
 
 const struct scene scenes_es31[] = {
-	{"compute", GL_API_ES31, false, draw_compute},
-	{"image-store", GL_API_ES31, false, draw_image_store},
-	{"draw-indirect", GL_API_ES31, false, draw_indirect},
-	{0},
+	{ "compute", GL_API_ES31, false, draw_compute },
+	{ "image-store", GL_API_ES31, false, draw_image_store },
+	{ "draw-indirect", GL_API_ES31, false, draw_indirect },
+	{ 0 },
 };

@@ -69,8 +69,8 @@ static void draw_mrt(struct capture *c)
 		"layout(location = 2) out vec4 o2; layout(location = 3) out vec4 o3;\n"
 		"void main() { o0 = vec4(st, 0.0, 1.0); o1 = vec4(0.0, st, 1.0);\n"
 		"  o2 = vec4(st.yx, 1.0, 0.5); o3 = vec4(1.0 - st, 0.25, 1.0); }\n";
-	static const GLenum buffers[] = {GL_COLOR_ATTACHMENT0, GL_COLOR_ATTACHMENT1,
-		GL_COLOR_ATTACHMENT2, GL_COLOR_ATTACHMENT3};
+	static const GLenum buffers[] = { GL_COLOR_ATTACHMENT0, GL_COLOR_ATTACHMENT1,
+		GL_COLOR_ATTACHMENT2, GL_COLOR_ATTACHMENT3 };
 	GLuint fbo;
 
 	glGenFramebuffers(1, &fbo);
@@ -86,7 +86,7 @@ static void draw_mrt(struct capture *c)
 		return;
 	}
 	for (int i = 0; i < 4; i++) {
-		glClearBufferfv(GL_COLOR, i, (const float[]){0.25f * (float)i, 0.5f, 0.75f, 1});
+		glClearBufferfv(GL_COLOR, i, (const float[]){ 0.25f * (float)i, 0.5f, 0.75f, 1 });
 	}
 	glViewport(8, 8, 48, 48);
 	gl_program(vs, fs, NULL);
@@ -114,12 +114,12 @@ static void draw_integer_target(struct capture *c)
 		GLenum internal, format, type;
 		bool is_signed;
 	} formats[] = {
-		{GL_RGBA32UI, GL_RGBA_INTEGER, GL_UNSIGNED_INT, false},
-		{GL_RGBA32I, GL_RGBA_INTEGER, GL_INT, true},
-		{GL_RGBA16UI, GL_RGBA_INTEGER, GL_UNSIGNED_SHORT, false},
-		{GL_RGBA16I, GL_RGBA_INTEGER, GL_SHORT, true},
-		{GL_RGBA8UI, GL_RGBA_INTEGER, GL_UNSIGNED_BYTE, false},
-		{GL_R32UI, GL_RED_INTEGER, GL_UNSIGNED_INT, false},
+		{ GL_RGBA32UI, GL_RGBA_INTEGER, GL_UNSIGNED_INT, false },
+		{ GL_RGBA32I, GL_RGBA_INTEGER, GL_INT, true },
+		{ GL_RGBA16UI, GL_RGBA_INTEGER, GL_UNSIGNED_SHORT, false },
+		{ GL_RGBA16I, GL_RGBA_INTEGER, GL_SHORT, true },
+		{ GL_RGBA8UI, GL_RGBA_INTEGER, GL_UNSIGNED_BYTE, false },
+		{ GL_R32UI, GL_RED_INTEGER, GL_UNSIGNED_INT, false },
 	};
 
 	glViewport(0, 0, 64, 64);
@@ -131,9 +131,9 @@ static void draw_integer_target(struct capture *c)
 			return;
 		}
 		if (formats[i].is_signed) {
-			glClearBufferiv(GL_COLOR, 0, (const GLint[]){-7, 11, -13, 17});
+			glClearBufferiv(GL_COLOR, 0, (const GLint[]){ -7, 11, -13, 17 });
 		} else {
-			glClearBufferuiv(GL_COLOR, 0, (const GLuint[]){7, 11, 13, 17});
+			glClearBufferuiv(GL_COLOR, 0, (const GLuint[]){ 7, 11, 13, 17 });
 		}
 		gl_program(vs, formats[i].is_signed ? fs_i : fs_u, NULL);
 		gl_quad(-0.75f, -0.75f, 0.75f, 0.875f, 0);
@@ -151,8 +151,8 @@ static void draw_float_target(struct capture *c)
 				 "in vec2 st; out vec4 o;\n"
 				 "void main() { vec2 p = floor(gl_FragCoord.xy);\n"
 				 "  o = vec4(p * 0.25 - 8.0, p.x * 16.0, -p.y * 0.015625); }\n";
-	static const GLenum internal[] = {GL_RGBA32F, GL_RGBA16F, GL_R32F, GL_R11F_G11F_B10F};
-	static const GLenum format[] = {GL_RGBA, GL_RGBA, GL_RED, GL_RGB};
+	static const GLenum internal[] = { GL_RGBA32F, GL_RGBA16F, GL_R32F, GL_R11F_G11F_B10F };
+	static const GLenum format[] = { GL_RGBA, GL_RGBA, GL_RED, GL_RGB };
 
 	if (!gl_has_extension("GL_EXT_color_buffer_float")) {
 		capture_unsupported(c, "no GL_EXT_color_buffer_float");
@@ -164,7 +164,7 @@ static void draw_float_target(struct capture *c)
 		if (!complete(c)) {
 			return;
 		}
-		glClearBufferfv(GL_COLOR, 0, (const float[]){-2, 1024, 0.5f, 3});
+		glClearBufferfv(GL_COLOR, 0, (const float[]){ -2, 1024, 0.5f, 3 });
 		gl_program(vs, fs, NULL);
 		gl_quad(-0.75f, -0.75f, 0.75f, 0.875f, 0);
 		capture_typed(c, 64, 64, GL_RGBA, GL_FLOAT, 16);
@@ -187,8 +187,8 @@ static GLuint multisampled(GLenum internal, int samples)
 
 static void draw_msaa(struct capture *c)
 {
-	static const float fan[] = {0, 0, 0, 0.9f, 0.13f, 0, 0.55f, 0.8f, 0, -0.3f, 0.95f, 0,
-		-0.85f, 0.35f, 0, -0.7f, -0.6f, 0, 0.1f, -0.93f, 0, 0.77f, -0.41f, 0};
+	static const float fan[] = { 0, 0, 0, 0.9f, 0.13f, 0, 0.55f, 0.8f, 0, -0.3f, 0.95f, 0,
+		-0.85f, 0.35f, 0, -0.7f, -0.6f, 0, 0.1f, -0.93f, 0, 0.77f, -0.41f, 0 };
 	GLuint ms, resolved;
 
 	ms = multisampled(GL_RGBA8, 4);
@@ -289,20 +289,20 @@ static void draw_slices(struct capture *c)
 			return;
 		}
 		glViewport(0, 0, size, size);
-		glClearBufferfv(GL_COLOR, 0, (const float[]){(float)i / 8.0f, 0.5f, 0, 1});
+		glClearBufferfv(GL_COLOR, 0, (const float[]){ (float)i / 8.0f, 0.5f, 0, 1 });
 		gl_quad(-0.5f, -1.0f + (float)i * 0.125f, 0.5f, 0.5f, 0);
 		capture_pixels(c, size, size);
 	}
 }
 
 const struct scene scenes_target[] = {
-	{"fbo-chain", GL_API_ES3, false, draw_fbo_chain},
-	{"mrt", GL_API_ES3, false, draw_mrt},
-	{"integer-target", GL_API_ES3, false, draw_integer_target},
-	{"float-target", GL_API_ES3, false, draw_float_target},
-	{"msaa-resolve", GL_API_ES3, true, draw_msaa},
-	{"blit", GL_API_ES3, false, draw_blit},
-	{"pbo", GL_API_ES3, false, draw_pbo},
-	{"layer-slices", GL_API_ES3, false, draw_slices},
-	{0},
+	{ "fbo-chain", GL_API_ES3, false, draw_fbo_chain },
+	{ "mrt", GL_API_ES3, false, draw_mrt },
+	{ "integer-target", GL_API_ES3, false, draw_integer_target },
+	{ "float-target", GL_API_ES3, false, draw_float_target },
+	{ "msaa-resolve", GL_API_ES3, true, draw_msaa },
+	{ "blit", GL_API_ES3, false, draw_blit },
+	{ "pbo", GL_API_ES3, false, draw_pbo },
+	{ "layer-slices", GL_API_ES3, false, draw_slices },
+	{ 0 },
 };

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenes that sample textures: formats, wrapping, levels, dimensions, samplers. */
+/*
+ * Scenes that sample textures: formats, wrapping, levels, dimensions, samplers. Sizes are chosen so
+ * that no pixel's centre falls on the border of two texels, where versions of Mesa choose apart.
+ */
 #include "scenes.h"
 
 #include <string.h>
@@ -37,7 +40,7 @@ static void pattern(uint32_t *to, int n, uint32_t seed)
 
 static void draw_wrap(struct capture *c)
 {
-	static const GLenum wraps[] = {GL_REPEAT, GL_CLAMP_TO_EDGE, GL_MIRRORED_REPEAT};
+	static const GLenum wraps[] = { GL_REPEAT, GL_CLAMP_TO_EDGE, GL_MIRRORED_REPEAT };
 	uint32_t texels[8 * 8];
 	GLuint program;
 
@@ -49,7 +52,7 @@ static void draw_wrap(struct capture *c)
 	for (int i = 0; i < 9; i++) {
 		glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_WRAP_S, (GLint)wraps[i % 3]);
 		glTexParameteri(GL_TEXTURE_2D, GL_TEXTURE_WRAP_T, (GLint)wraps[i / 3]);
-		glViewport((i % 3) * 42, (i / 3) * 42, 41, 41);
+		glViewport((i % 3) * 42, (i / 3) * 42, 40, 40);
 		gl_quad(-1, -1, 1, 1, 0);
 	}
 	capture_pixels(c, SCENE_W, SCENE_H);
@@ -60,14 +63,14 @@ static void draw_formats(struct capture *c)
 	static const struct {
 		GLenum format, type;
 	} formats[] = {
-		{GL_RGBA, GL_UNSIGNED_BYTE},
-		{GL_RGB, GL_UNSIGNED_BYTE},
-		{GL_RGB, GL_UNSIGNED_SHORT_5_6_5},
-		{GL_RGBA, GL_UNSIGNED_SHORT_4_4_4_4},
-		{GL_RGBA, GL_UNSIGNED_SHORT_5_5_5_1},
-		{GL_LUMINANCE, GL_UNSIGNED_BYTE},
-		{GL_ALPHA, GL_UNSIGNED_BYTE},
-		{GL_LUMINANCE_ALPHA, GL_UNSIGNED_BYTE},
+		{ GL_RGBA, GL_UNSIGNED_BYTE },
+		{ GL_RGB, GL_UNSIGNED_BYTE },
+		{ GL_RGB, GL_UNSIGNED_SHORT_5_6_5 },
+		{ GL_RGBA, GL_UNSIGNED_SHORT_4_4_4_4 },
+		{ GL_RGBA, GL_UNSIGNED_SHORT_5_5_5_1 },
+		{ GL_LUMINANCE, GL_UNSIGNED_BYTE },
+		{ GL_ALPHA, GL_UNSIGNED_BYTE },
+		{ GL_LUMINANCE_ALPHA, GL_UNSIGNED_BYTE },
 	};
 	uint32_t texels[16 * 16];
 	GLuint program;
@@ -116,8 +119,8 @@ static void draw_mipmap_levels(struct capture *c)
 
 static void draw_mipmap_linear(struct capture *c)
 {
-	static const GLenum filters[] = {GL_LINEAR, GL_LINEAR_MIPMAP_NEAREST,
-		GL_NEAREST_MIPMAP_LINEAR, GL_LINEAR_MIPMAP_LINEAR};
+	static const GLenum filters[] = { GL_LINEAR, GL_LINEAR_MIPMAP_NEAREST,
+		GL_NEAREST_MIPMAP_LINEAR, GL_LINEAR_MIPMAP_LINEAR };
 	uint32_t texels[64 * 64];
 	GLuint program;
 
@@ -166,7 +169,7 @@ static void draw_cube(struct capture *c)
 	}
 	for (int face = 0; face < 6; face++) {
 		gl_uniform4f(program, "axis", face % 2 ? -1.0f : 1.0f, 0, 0, (float)(face / 2));
-		glViewport((face % 3) * 40, (face / 3) * 40, 40, 40);
+		glViewport((face % 3) * 32, (face / 3) * 32, 32, 32);
 		gl_quad(-1, -1, 1, 1, 0);
 	}
 	capture_pixels(c, SCENE_W, SCENE_H);
@@ -241,7 +244,7 @@ static void draw_shadow(struct capture *c)
 				 "in vec2 st; out vec4 o; uniform sampler2DShadow tex;\n"
 				 "void main() { float lit = texture(tex, vec3(st, 0.5));\n"
 				 "  o = vec4(lit, st, 1.0); }\n";
-	static const GLenum funcs[] = {GL_LEQUAL, GL_GEQUAL, GL_LESS, GL_GREATER};
+	static const GLenum funcs[] = { GL_LEQUAL, GL_GEQUAL, GL_LESS, GL_GREATER };
 	uint16_t depths[16 * 16];
 
 	begin();
@@ -290,14 +293,14 @@ static void thirds(uint32_t *to, int n, uint32_t seed, GLenum type)
 
 static void draw_swizzle(struct capture *c)
 {
-	static const GLint swizzles[][4] = {{GL_RED, GL_GREEN, GL_BLUE, GL_ALPHA},
-		{GL_BLUE, GL_GREEN, GL_RED, GL_ONE}, {GL_ALPHA, GL_ZERO, GL_RED, GL_GREEN},
-		{GL_ONE, GL_RED, GL_RED, GL_BLUE}};
-	static const GLenum names[] = {GL_TEXTURE_SWIZZLE_R, GL_TEXTURE_SWIZZLE_G,
-		GL_TEXTURE_SWIZZLE_B, GL_TEXTURE_SWIZZLE_A};
-	static const GLenum internal[] = {GL_RGBA8, GL_SRGB8_ALPHA8, GL_RGB10_A2, GL_RGBA8_SNORM};
-	static const GLenum types[] = {
-		GL_UNSIGNED_BYTE, GL_UNSIGNED_BYTE, GL_UNSIGNED_INT_2_10_10_10_REV, GL_BYTE};
+	static const GLint swizzles[][4] = { { GL_RED, GL_GREEN, GL_BLUE, GL_ALPHA },
+		{ GL_BLUE, GL_GREEN, GL_RED, GL_ONE }, { GL_ALPHA, GL_ZERO, GL_RED, GL_GREEN },
+		{ GL_ONE, GL_RED, GL_RED, GL_BLUE } };
+	static const GLenum names[] = { GL_TEXTURE_SWIZZLE_R, GL_TEXTURE_SWIZZLE_G,
+		GL_TEXTURE_SWIZZLE_B, GL_TEXTURE_SWIZZLE_A };
+	static const GLenum internal[] = { GL_RGBA8, GL_SRGB8_ALPHA8, GL_RGB10_A2, GL_RGBA8_SNORM };
+	static const GLenum types[] = { GL_UNSIGNED_BYTE, GL_UNSIGNED_BYTE,
+		GL_UNSIGNED_INT_2_10_10_10_REV, GL_BYTE };
 	uint32_t texels[16 * 16];
 
 	begin();
@@ -316,7 +319,7 @@ static void draw_swizzle(struct capture *c)
 
 static void draw_samplers(struct capture *c)
 {
-	static const GLint wraps[] = {GL_REPEAT, GL_MIRRORED_REPEAT, GL_REPEAT, GL_CLAMP_TO_EDGE};
+	static const GLint wraps[] = { GL_REPEAT, GL_MIRRORED_REPEAT, GL_REPEAT, GL_CLAMP_TO_EDGE };
 	uint32_t texels[8 * 8];
 	GLuint program, samplers[4];
 
@@ -357,7 +360,7 @@ static void draw_copy_texture(struct capture *c)
 	texture = gl_texture_2d(GL_RGBA, 64, 64, GL_RGBA, GL_UNSIGNED_BYTE, NULL);
 	glCopyTexImage2D(GL_TEXTURE_2D, 0, GL_RGBA, 8, 8, 64, 64, 0);
 	glCopyTexSubImage2D(GL_TEXTURE_2D, 0, 20, 24, 4, 2, 17, 19);
-	glViewport(48, 40, 80, 80);
+	glViewport(48, 40, 64, 64);
 	gl_quad(-1, -1, 1, 1, 0);
 	glDeleteTextures(1, &texture);
 	capture_pixels(c, SCENE_W, SCENE_H);
@@ -384,18 +387,18 @@ static void draw_compressed(struct capture *c)
 }
 
 const struct scene scenes_texture[] = {
-	{"texture-wrap", GL_API_ES2, false, draw_wrap},
-	{"texture-formats", GL_API_ES2, false, draw_formats},
-	{"mipmap-levels", GL_API_ES2, false, draw_mipmap_levels},
-	{"mipmap-linear", GL_API_ES2, true, draw_mipmap_linear},
-	{"cube-map", GL_API_ES2, false, draw_cube},
-	{"copy-texture", GL_API_ES2, false, draw_copy_texture},
-	{"texture-3d", GL_API_ES3, false, draw_3d},
-	{"texture-array", GL_API_ES3, false, draw_array},
-	{"integer-texture", GL_API_ES3, false, draw_integer_texture},
-	{"shadow-sampler", GL_API_ES3, false, draw_shadow},
-	{"swizzle-formats", GL_API_ES3, false, draw_swizzle},
-	{"samplers", GL_API_ES3, true, draw_samplers},
-	{"compressed-etc2", GL_API_ES3, false, draw_compressed},
-	{0},
+	{ "texture-wrap", GL_API_ES2, false, draw_wrap },
+	{ "texture-formats", GL_API_ES2, false, draw_formats },
+	{ "mipmap-levels", GL_API_ES2, false, draw_mipmap_levels },
+	{ "mipmap-linear", GL_API_ES2, true, draw_mipmap_linear },
+	{ "cube-map", GL_API_ES2, false, draw_cube },
+	{ "copy-texture", GL_API_ES2, false, draw_copy_texture },
+	{ "texture-3d", GL_API_ES3, false, draw_3d },
+	{ "texture-array", GL_API_ES3, false, draw_array },
+	{ "integer-texture", GL_API_ES3, false, draw_integer_texture },
+	{ "shadow-sampler", GL_API_ES3, false, draw_shadow },
+	{ "swizzle-formats", GL_API_ES3, false, draw_swizzle },
+	{ "samplers", GL_API_ES3, true, draw_samplers },
+	{ "compressed-etc2", GL_API_ES3, false, draw_compressed },
+	{ 0 },
 };

@@ -16,13 +16,13 @@
 
 enum { EXIT_SCENES_OK = 0, EXIT_SCENES_FAILED = 1, EXIT_SCENES_USAGE = 2, EXIT_SCENES_NO_EGL = 3 };
 
-static const struct scene *const groups[] = {scenes_basic, scenes_texture, scenes_target,
-	scenes_es3, scenes_es31, scenes_compat, scenes_core};
+static const struct scene *const groups[] = { scenes_basic, scenes_texture, scenes_target,
+	scenes_es3, scenes_es31, scenes_compat, scenes_core };
 
 struct options {
 	const char *only; /* comma-separated names, or NULL for all */
 	const char *dump;
-	bool list, json;
+	bool list, json, hold;
 	int repeat;
 };
 
@@ -78,8 +78,8 @@ struct outcome {
 
 static struct outcome draw(struct gl *gl, const struct options *o, const struct scene *s)
 {
-	struct outcome out = {.status = "ok", .reason = ""};
-	struct capture c = {0};
+	struct outcome out = { .status = "ok", .reason = "" };
+	struct capture c = { 0 };
 	const char *why = gl_context_begin(gl, s->api);
 
 	if (why) {
@@ -157,6 +157,22 @@ static int run(struct gl *gl, const struct options *o)
 	return failed ? EXIT_SCENES_FAILED : EXIT_SCENES_OK;
 }
 
+/* With the session open, wait until stdin ends: so many of us can draw at the same time. */
+static const char *hold(struct gl *gl)
+{
+	const char *why = gl_context_begin(gl, GL_API_ES2);
+	char byte;
+
+	gl_context_end(gl);
+	if (!why) {
+		puts("ready");
+		fflush(stdout);
+		while (read(STDIN_FILENO, &byte, 1) > 0) {
+		}
+	}
+	return why;
+}
+
 static void list(void)
 {
 	for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
@@ -169,18 +185,22 @@ static void list(void)
 
 static void usage(FILE *to)
 {
-	fprintf(to, "usage: sluice-scenes [--scene=NAME,...] [--dump=DIR] [--json] [--repeat=N]\n"
-		    "       sluice-scenes --list\n"
-		    "Draws the scenes and prints a hash of what was read back for each.\n"
-		    "Exit status: 0 all drawn, 1 a scene had a GL error, 2 usage, 3 no EGL.\n");
+	fprintf(to,
+		"usage: sluice-scenes [--scene=NAME,...] [--dump=DIR] [--json] [--repeat=N] "
+		"[--hold]\n"
+		"       sluice-scenes --list\n"
+		"Draws the scenes and prints a hash of what was read back for each. With --hold\n"
+		"it opens its session, prints \"ready\" and waits until stdin ends.\n"
+		"Exit status: 0 all drawn, 1 a scene had a GL error, 2 usage, 3 no EGL.\n");
 }
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = {{"scene", required_argument, NULL, 's'},
-		{"dump", required_argument, NULL, 'd'}, {"repeat", required_argument, NULL, 'r'},
-		{"list", no_argument, NULL, 'l'}, {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'}, {0}};
+	static const struct option longs[] = { { "scene", required_argument, NULL, 's' },
+		{ "dump", required_argument, NULL, 'd' },
+		{ "repeat", required_argument, NULL, 'r' }, { "list", no_argument, NULL, 'l' },
+		{ "json", no_argument, NULL, 'j' }, { "hold", no_argument, NULL, 'w' },
+		{ "help", no_argument, NULL, 'h' }, { 0 } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -200,6 +220,9 @@ static int parse(int argc, char **argv, struct options *o)
 		case 'j':
 			o->json = true;
 			break;
+		case 'w':
+			o->hold = true;
+			break;
 		case 'h':
 			usage(stdout);
 			exit(EXIT_SCENES_OK);
@@ -212,7 +235,7 @@ static int parse(int argc, char **argv, struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.repeat = 1};
+	struct options o = { .repeat = 1 };
 	struct gl gl;
 	const char *why;
 	int status;
@@ -226,6 +249,9 @@ int main(int argc, char **argv)
 		return EXIT_SCENES_OK;
 	}
 	why = gl_open(&gl);
+	if (!why && o.hold) {
+		why = hold(&gl);
+	}
 	if (why) {
 		fprintf(stderr, "sluice-scenes: %s\n", why);
 		return EXIT_SCENES_NO_EGL;

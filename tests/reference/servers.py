@@ -39,11 +39,12 @@ def client_env(virpipe, extra=None):
     return env
 
 
-def container(sock=None, root=None, binds=()):
+def container(sock=None, root=None, binds=(), writable=()):
     """The start of a command line that runs the rest in a container.
 
     sock: the server's socket, or None for a native run; root: a root to run in, or None for
-    the host's. binds: further paths shown read-only, at the same place.
+    the host's. binds, writable: further paths shown at the same place, read-only or not; with a
+    root, which is read-only, they must lie in /tmp.
     """
     cmd = ["bwrap", "--die-with-parent"]
     if root:
@@ -53,9 +54,38 @@ def container(sock=None, root=None, binds=()):
     cmd += ["--tmpfs", "/tmp"]
     for path in binds:
         cmd += ["--ro-bind", str(path), str(path)]
+    for path in writable:
+        cmd += ["--bind", str(path), str(path)]
     if sock:
         cmd += ["--bind", str(sock), CLIENT_SOCKET]
     return cmd + ["--"]
+
+
+def scenes_command(program, directory, sock=None, root=None, args=()):
+    """sluice-scenes in its container; directory takes the dump and, by the caller, scenes.json."""
+    inside = "/tmp/sluice-scenes"
+    cmd = container(sock, root, writable=[directory])
+    cmd[-1:] = ["--ro-bind", str(program), inside, "--"]
+    return cmd + [inside, "--json", f"--dump={directory}", *args]
+
+
+def run_scenes(program, directory, sock=None, root=None, args=(), timeout=300):
+    """Run sluice-scenes, natively or through a server, and keep what it says and draws."""
+    reply = subprocess.run(scenes_command(program, directory, sock, root, args),
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, env=client_env(sock is not None),
+                           timeout=timeout)
+    if reply.returncode not in (0, 1) or b'"scenes"' not in reply.stdout:
+        raise AssertionError(f"sluice-scenes ended with {reply.returncode}: "
+                             f"{reply.stderr.decode(errors='replace')[-800:]}")
+    (Path(directory) / "scenes.json").write_bytes(reply.stdout)
+
+
+def client_root(suite):
+    """A Debian root made by scripts/make-rootfs, or None."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    path = cache / "sluice" / f"rootfs-{suite}-client"
+    return path if (path / "usr" / "bin").is_dir() else None
 
 
 def wait_for_socket(path, process, seconds=20):
