@@ -72,7 +72,7 @@ static void arrange_fds(const struct sl_start *s)
 		}
 	}
 	for (int i = 0; i < SL_ZYGOTE_N_FDS; i++) {
-		int flags = i >= SL_ZYGOTE_REPORT_FD ? O_CLOEXEC : 0;
+		int flags = i == SL_ZYGOTE_REPORT_FD ? O_CLOEXEC : 0;
 
 		if (parked[i] < 0) {
 			close(i);

@@ -153,6 +153,7 @@ int sl_command_argv(const struct sl_launch_options *o, const char *program, uint
 	r = strv_push(&v, &n, strdup(program));
 	r = r ?: push_format(&v, &n, "--zygote");
 	r = r ?: push_format(&v, &n, "--channel-fd=%d", SL_ZYGOTE_CHANNEL_FD);
+	r = r ?: push_format(&v, &n, "--program-fd=%d", SL_ZYGOTE_PROGRAM_FD);
 	r = r ?: push_format(&v, &n, "--log-level=%d", (int)sl_log_max_level());
 	r = r ?: push_format(&v, &n, "--layers=0x%x", layers);
 	r = r ?: push_format(&v, &n, "--llvmpipe-threads=%d", o->llvmpipe_threads);

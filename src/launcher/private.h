@@ -12,7 +12,7 @@ enum {
 	SL_ZYGOTE_CHANNEL_FD = 3,
 	SL_ZYGOTE_NODE_FD = 4, /* the render node, if there is one */
 	SL_ZYGOTE_REPORT_FD = 5, /* close-on-exec: to its launcher, until the program runs */
-	SL_ZYGOTE_PROGRAM_FD = 6, /* close-on-exec: the program */
+	SL_ZYGOTE_PROGRAM_FD = 6, /* the program, to start itself over */
 	SL_ZYGOTE_N_FDS,
 };
 
