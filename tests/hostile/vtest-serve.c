@@ -163,6 +163,24 @@ static int serve(const struct options *o, struct sl_backend *b, int fd)
 	return 0;
 }
 
+/* Reap session processes and say which died of a signal: tests look for that line. */
+static void reap(void)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (WIFSIGNALED(status)) {
+			sl_err("session process %d died of signal %d", (int)pid, WTERMSIG(status));
+		}
+	}
+}
+
+static void on_child(int sig)
+{
+	/* Only to interrupt accept(). */
+}
+
 static int usage(void)
 {
 	fputs("usage: vtest-serve [--backend=null|null-async|virgl] [--record=FILE] [--mem=BYTES]\n"
@@ -219,7 +237,7 @@ int main(int argc, char **argv)
 		return usage();
 	}
 	sl_log_init("vtest-serve", SL_LOG_INFO);
-	signal(SIGCHLD, SIG_IGN);
+	sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = on_child }, NULL);
 	listener = listen_on(argv[optind]);
 	if (listener < 0) {
 		sl_err("%s: %s", argv[optind], strerror(-listener));
@@ -231,6 +249,7 @@ int main(int argc, char **argv)
 	for (;;) {
 		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
+		reap();
 		if (fd < 0) {
 			continue;
 		}
