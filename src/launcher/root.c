@@ -323,23 +323,31 @@ static void pivot(void)
 	}
 }
 
+/*
+ * Somewhere to assemble it, that nothing is bound from: what a mount there hides is not needed,
+ * and everything else is reached through the handles.
+ */
+static void enter_base(void)
+{
+	static const char *const bases[] = { "/tmp", "/run", "/mnt" };
+
+	for (size_t i = 0; i < SL_ARRAY_LEN(bases); i++) {
+		if (mount("sluice", bases[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			    "mode=0755,size=1m,nr_inodes=1024") == 0 &&
+			chdir(bases[i]) == 0) {
+			return;
+		}
+	}
+	sl_child_fail(SL_START_MOUNT, errno, "tmpfs");
+}
+
 void sl_root_build(struct sl_root *r)
 {
-	/*
-	 * Any directory does as a place to assemble the root; /usr is the one that is always
-	 * there. What it hides is reached through the handles.
-	 */
-	static const char base[] = "/usr";
-
 	umask(022);
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) {
 		sl_child_fail(SL_START_MOUNT, errno, "making mounts private");
 	}
-	if (mount("sluice", base, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-		    "mode=0755,size=1m,nr_inodes=1024") < 0 ||
-		chdir(base) < 0) {
-		sl_child_fail(SL_START_MOUNT, errno, "tmpfs");
-	}
+	enter_base();
 	for (size_t i = 0; i < r->n; i++) {
 		place(&r->entries[i]);
 	}

@@ -105,19 +105,19 @@ static int add_refused(scmp_filter_ctx ctx)
 static int add_memory(scmp_filter_ctx ctx)
 {
 	const struct scmp_arg_cmp no_exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	const struct scmp_arg_cmp no_write = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE, 0);
-	const struct scmp_arg_cmp exec = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC);
-	const struct scmp_arg_cmp both = SCMP_A2(
-		SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_WRITE | PROT_EXEC);
+	const struct scmp_arg_cmp only_exec =
+		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_EXEC);
+	const struct scmp_arg_cmp both =
+		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE | PROT_EXEC, PROT_WRITE | PROT_EXEC);
 	const struct scmp_arg_cmp anonymous =
 		SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS);
 	int r;
 
 	r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(mprotect), 1, no_exec);
-	r = r ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(mprotect), 2, exec, no_write);
+	r = r ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(mprotect), 1, only_exec);
 	r = r ?: seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), CALL(mprotect), 1, both);
 	r = r ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(mmap), 1, no_exec);
-	r = r ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(mmap), 3, exec, no_write, anonymous);
+	r = r ?: seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(mmap), 2, only_exec, anonymous);
 	return r ?: seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), CALL(mmap), 1, both);
 }
 

@@ -67,11 +67,11 @@ static void start_client(struct sl_launcher *l, uint32_t slot, struct client *c)
 
 static bool still_serves(const struct client *c)
 {
-	static const uint32_t busy_wait[] = { 2, 10, 0 };
-	uint32_t reply[2];
+	static const uint32_t version[] = { 1, 11, 2 };
+	uint32_t reply[3];
 
-	/* PING_PROTOCOL_VERSION is answered at any time. */
-	return send(c->fd, busy_wait, 8, MSG_NOSIGNAL) == 8 &&
+	/* Mesa may ask for another version at any time. */
+	return send(c->fd, version, sizeof(version), MSG_NOSIGNAL) == sizeof(version) &&
 		recv(c->fd, reply, sizeof(reply), MSG_WAITALL) == sizeof(reply);
 }
 
