@@ -45,7 +45,7 @@ def test_killed_worker_takes_only_its_own_client(broker, kind):
         client.setblocking(False)
         with pytest.raises(BlockingIOError):
             client.recv(1)
-    assert "was killed by SIGKILL" in b.log()
+    wait_for(lambda: "was killed by SIGKILL" in b.log(), what="the reason in the log")
     assert b.control("domain.usage", {"name": "shared"})["lost"] == 1
 
 
@@ -88,7 +88,7 @@ def test_kill_by_number(broker):
     assert b.control("session.kill", {"session": session}) == {}
     assert client.recv(1) == b""
     assert ask(other) == b"e"
-    assert "killed through the control socket" in b.log()
+    wait_for(lambda: "killed through the control socket" in b.log(), what="the reason in the log")
     assert b.control("domain.usage", {"name": "shared"})["lost"] == 0
 
 
