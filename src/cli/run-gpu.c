@@ -153,13 +153,20 @@ void sl_run_gpu_lost(struct sl_run_gpu *g)
 		line);
 }
 
+/* A worker tells what renders once it is ready, which may be after the session began. */
+bool sl_run_gpu_known(const struct sl_run_gpu *g)
+{
+	return json_is_string(json_object_get(g->session, "renderer"));
+}
+
 void sl_run_gpu_sample(struct sl_run_gpu *g)
 {
 	_cleanup_json_ json_t *result = NULL;
 	_cleanup_free_ char *error = NULL;
+	json_t *first;
 	int r;
 
-	if (!g->client || g->lost || g->session) {
+	if (!g->client || g->lost || sl_run_gpu_known(g)) {
 		return;
 	}
 	r = sl_client_call(g->client, "session.list", json_pack("{s:s}", "domain", g->name), -1,
@@ -168,5 +175,9 @@ void sl_run_gpu_sample(struct sl_run_gpu *g)
 		sl_run_gpu_lost(g);
 		return;
 	}
-	g->session = json_incref(json_array_get(json_object_get(result, "sessions"), 0));
+	first = json_array_get(json_object_get(result, "sessions"), 0);
+	if (first) {
+		json_decref(g->session);
+		g->session = json_incref(first);
+	}
 }

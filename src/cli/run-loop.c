@@ -121,7 +121,7 @@ static int timeout_ms(const struct loop *l, uint64_t next_ns)
 {
 	uint64_t now = sl_now_ns();
 
-	if (!l->shot && (!l->gpu->client || l->gpu->session || l->gpu->lost)) {
+	if (!l->shot && (!l->gpu->client || sl_run_gpu_known(l->gpu) || l->gpu->lost)) {
 		return -1;
 	}
 	return now >= next_ns ? 0 : (int)((next_ns - now) / SL_NSEC_PER_MSEC) + 1;

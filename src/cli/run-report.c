@@ -23,7 +23,7 @@ static json_t *describe(struct sl_run_gpu *g)
 	_cleanup_free_ char *error = NULL;
 	json_t *renderer;
 
-	if (g->session) {
+	if (sl_run_gpu_known(g)) {
 		return json_incref(g->session);
 	}
 	if (!g->client || g->lost ||

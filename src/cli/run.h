@@ -75,7 +75,9 @@ void sl_run_gpu_close(struct sl_run_gpu *g);
 /* Put the socket and the variables that Mesa needs into the container. */
 void sl_run_gpu_add(const struct sl_run_gpu *g, const struct sl_run_options *o,
 	struct sl_container *c);
-/* Look for a session, until one was seen. */
+/* Has a session been seen, and what renders it? */
+bool sl_run_gpu_known(const struct sl_run_gpu *g);
+/* Look for a session, until that is so. */
 void sl_run_gpu_sample(struct sl_run_gpu *g);
 /* Say that the broker ended, once. */
 void sl_run_gpu_lost(struct sl_run_gpu *g);
