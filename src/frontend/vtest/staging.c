@@ -29,18 +29,23 @@
 /* Idle memory: enough for a dozen full-screen staging buffers, never much of a small budget. */
 #define MAX_IDLE_BYTES (64u << 20)
 #define MAX_IDLE_FRACTION 8
-#define MAX_IDLE 64u
 /*
- * Fds kept open for sending again. Beyond it an fd is closed once it is sent and its memory cannot
- * be pooled; a session may have far more resources than a process may have fds.
+ * Fds kept open for sending again. Mesa holds small buffers back for a second before it drops
+ * them, which at full speed is some thousands. Beyond this an fd is closed once it is sent and its
+ * memory cannot be pooled: a session may have more resources than a process may have fds.
  */
-#define MAX_FDS 256u
+#define MAX_FDS 4096u
+/* Lists of idle memory by size, four to each power of two. */
+#define N_CLASSES 128u
+/* How many of a list are looked at before a new one is made. */
+#define MAX_LOOK 8u
 
 struct sl_vt_pool {
 	struct sl_session *session;
-	struct sl_list idle; /* most recently used first */
+	struct sl_list idle; /* all, most recently used first */
+	struct sl_list classes[N_CLASSES];
 	uint64_t idle_bytes, max_idle_bytes;
-	uint32_t n_idle, n_fds, max_fds;
+	uint32_t n_fds, max_fds;
 	size_t n_live; /* stagings that point here */
 	bool closed;
 };
@@ -55,10 +60,13 @@ int sl_vt_pool_new(struct sl_session *s, struct sl_vt_pool **ret)
 	}
 	p->session = s;
 	sl_list_init(&p->idle);
+	for (size_t i = 0; i < N_CLASSES; i++) {
+		sl_list_init(&p->classes[i]);
+	}
 	p->max_idle_bytes = SL_MIN(
 		(uint64_t)MAX_IDLE_BYTES, sl_session_limits(s)->mem_bytes / MAX_IDLE_FRACTION);
 	p->max_fds = getrlimit(RLIMIT_NOFILE, &nofile) == 0 ?
-		(uint32_t)SL_MIN((rlim_t)MAX_FDS, nofile.rlim_cur / 4) : MAX_FDS / 4;
+		(uint32_t)SL_MIN((rlim_t)MAX_FDS, nofile.rlim_cur / 2) : 0;
 	*ret = p;
 	return 0;
 }
@@ -91,7 +99,7 @@ static void destroy(struct sl_vt_staging *st)
 static void take_idle(struct sl_vt_staging *st)
 {
 	sl_list_remove(&st->link);
-	st->pool->n_idle--;
+	sl_list_remove(&st->in_class);
 	st->pool->idle_bytes -= st->size_bytes;
 }
 
@@ -124,17 +132,40 @@ static size_t round_up(uint64_t bytes)
 	return (size_t)sl_align_u64(bytes, PAGE_BYTES);
 }
 
-/* The most recently used one that is large enough and wastes at most a quarter. */
-static struct sl_vt_staging *find_idle(struct sl_vt_pool *p, size_t size)
+/* Sizes of one class differ by less than a quarter. */
+static uint32_t class_of(size_t size)
+{
+	uint32_t log = 63 - (uint32_t)__builtin_clzll(size);
+
+	return SL_MIN(4 * (log - 12) + (uint32_t)(size >> (log - 2) & 3), N_CLASSES - 1);
+}
+
+static struct sl_vt_staging *find_in(struct sl_list *class, size_t size)
 {
 	struct sl_vt_staging *st;
+	uint32_t looked = 0;
 
-	sl_list_for_each(st, &p->idle, link) {
+	sl_list_for_each(st, class, in_class) {
 		if (st->size_bytes >= size && st->size_bytes - size <= size / 4) {
 			return st;
 		}
+		if (++looked == MAX_LOOK) {
+			break;
+		}
 	}
 	return NULL;
+}
+
+/* A recently used one that is large enough and wastes at most a quarter. */
+static struct sl_vt_staging *find_idle(struct sl_vt_pool *p, size_t size)
+{
+	uint32_t class = class_of(size);
+	struct sl_vt_staging *st = find_in(&p->classes[class], size);
+
+	if (!st && class + 1 < N_CLASSES) {
+		st = find_in(&p->classes[class + 1], size);
+	}
+	return st;
 }
 
 /* The errors by which a host says that a client has too much of something. */
@@ -170,6 +201,7 @@ static int make(struct sl_vt_pool *p, size_t size, struct sl_vt_staging **ret)
 	st->fd = -1;
 	st->size_bytes = size;
 	sl_list_init(&st->link);
+	sl_list_init(&st->in_class);
 	p->n_live++;
 	r = sl_charge(sl_session_meter(p->session), size, &st->charge);
 	if (r == SL_FAULT_NO_MEMORY && sl_vt_pool_trim(p)) {
@@ -227,9 +259,9 @@ void sl_vt_staging_release(void *user)
 		return;
 	}
 	sl_list_prepend(&p->idle, &st->link);
-	p->n_idle++;
+	sl_list_prepend(&p->classes[class_of(st->size_bytes)], &st->in_class);
 	p->idle_bytes += st->size_bytes;
-	while (p->idle_bytes > p->max_idle_bytes || p->n_idle > MAX_IDLE) {
+	while (p->idle_bytes > p->max_idle_bytes) {
 		st = sl_list_entry(p->idle.prev, struct sl_vt_staging, link);
 		take_idle(st);
 		destroy(st);

@@ -73,7 +73,7 @@ void sl_vt_output_fd(struct sl_vt_output *o, int fd, bool owned);
 struct sl_vt_pool;
 
 struct sl_vt_staging {
-	struct sl_list link; /* in the pool's idle list */
+	struct sl_list link, in_class; /* in the pool's lists of idle ones */
 	struct sl_vt_pool *pool;
 	struct sl_charge charge;
 	void *map;
