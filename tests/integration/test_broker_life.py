@@ -201,31 +201,47 @@ def test_worker_that_dies_at_start_ends_the_broker(build, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_zygote_killed_is_restarted(broker):
-    b = broker(fake=True, args=["--warm=1"])
-    first = b.zygote_pid()
-    client = b.connect()
-    b.wait_sessions(1)
-    b.wait_ready(warm=1)
-    os.kill(first, signal.SIGKILL)
-    wait_for(lambda: not alive(first), what="the zygote's end")
-    # Its session goes on, and new ones come.
-    client.send(b"e")
-    assert client.recv(1) == b"e"
-    others = [b.connect() for _ in range(4)]
-    b.wait_sessions(5)
-    for other in others:
-        other.send(b"e")
-        assert other.recv(1) == b"e"
+def check_served(client, kind):
+    """It has a worker that answers (the double), or at least one that has not hung up."""
+    if kind == "fake":
+        client.send(b"e")
+        assert client.recv(1) == b"e"
+    else:
+        client.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            client.recv(1)
 
 
-def test_without_zygote_mode(broker):
-    b = broker(fake=True, args=["--zygote=off", "--warm=1"])
+@pytest.mark.parametrize("kind", ["fake", "null"])
+def test_zygote_killed_is_restarted(broker, kind):
+    b = broker(fake=kind == "fake", args=["--warm=1"])
+    for round in range(2):
+        first = b.zygote_pid() if round == 0 else next(
+            p for p in b.processes() if p not in before)
+        client = b.connect()
+        b.wait_sessions(1)
+        b.wait_ready(warm=1)
+        before = b.processes()
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: not alive(first), what="the zygote's end")
+        # Its session goes on, and new ones come.
+        check_served(client, kind)
+        others = [b.connect() for _ in range(4)]
+        b.wait_sessions(5)
+        for c in [client, *others]:
+            check_served(c, kind)
+            c.close()
+        b.wait_sessions(0)
+    assert "next try in 100 ms" in b.log()
+
+
+@pytest.mark.parametrize("kind", ["fake", "null"])
+def test_without_zygote_mode(broker, kind):
+    b = broker(fake=kind == "fake", args=["--zygote=off", "--warm=1"])
     clients = [b.connect() for _ in range(3)]
     b.wait_sessions(3)
     for client in clients:
-        client.send(b"e")
-        assert client.recv(1) == b"e"
+        check_served(client, kind)
 
 
 def test_idle_exit(broker):
@@ -327,7 +343,8 @@ def test_foreign_socket_is_refused(build, tmp_path):
         p.kill()
 
 
-def test_unprivileged_user(broker, build):
+@pytest.mark.parametrize("kind", ["fake", "null"])
+def test_unprivileged_user(broker, build, kind):
     if os.geteuid() != 0:
         pytest.skip("needs root to become somebody else")
     run = pathlib.Path(tempfile.mkdtemp(prefix="sluice-"))
@@ -336,14 +353,14 @@ def test_unprivileged_user(broker, build):
     if subprocess.run([*user, "test", "-x", build / "src/broker/sluiced-test"]).returncode != 0:
         pytest.skip("uid 1000 cannot reach the build directory")
     try:
-        b = broker(fake=True, directory=False, prefix=user, env={"XDG_RUNTIME_DIR": str(run)},
+        b = broker(fake=kind == "fake", directory=False, prefix=user, env={"XDG_RUNTIME_DIR": str(run)},
                    wait=False)
         b.directory = run / "sluice"
         b.wait_ready()
         assert os.stat(b.directory).st_uid == 1000
         client = b.connect()
-        client.send(b"e")
-        assert client.recv(1) == b"e"
+        b.wait_sessions(1)
+        check_served(client, kind)
         # Root may administer it; another user may not even get to the socket.
         assert b.control("hello")["pid"] == b.pid
         other = subprocess.run(
@@ -398,6 +415,60 @@ def test_end_with_clients_waiting(broker):
     wait_for(lambda: b.sessions()[0]["state"] == "waiting", what="a waiting session")
     assert b.stop() == 0
     assert client.recv(1) == b""
+
+
+@pytest.mark.slow
+def test_virgl(broker):
+    """The same with the real renderer: served, seen, ended, nothing left."""
+    b = broker(backend="virgl", args=["--warm=2"])
+    hello = b.control("hello")
+    assert hello["renderer"]["name"] and hello["renderer"]["library"].startswith("virglrenderer")
+    clients = [b.connect() for _ in range(5)]
+    sessions = b.wait_sessions(5)
+    assert {s["renderer"] for s in sessions} == {hello["renderer"]["name"]}
+    os.kill(sessions[0]["worker_pid"], signal.SIGKILL)
+    b.wait_sessions(4)
+    b.kill(signal.SIGKILL)
+    for client in clients:
+        assert client.recv(1) == b""
+    b.check_nothing_left()
+
+
+def own_cgroup():
+    """A cgroup (v2) to run a broker in, or None."""
+    for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+        if os.path.exists(f"{mount}/cgroup.procs") and os.path.exists(f"{mount}/cgroup.controllers"):
+            path = pathlib.Path(mount) / f"sluice-test-{os.getpid()}"
+            try:
+                path.mkdir()
+                return path
+            except OSError:
+                return None
+    return None
+
+
+def test_cgroup_per_domain(broker):
+    group = own_cgroup()
+    if not group:
+        pytest.skip("no cgroup v2 hierarchy that may be written to")
+    try:
+        b = broker(fake=True, args=["--cgroup=on"],
+                   prefix=["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"])
+        path = b.control("domain.add", {"name": "web"})["socket"]
+        client = b.connect(path)
+        pid = b.wait_sessions(1)[0]["worker_pid"]
+        assert (group / "domain-web/cgroup.procs").read_text().split() == [str(pid)]
+        assert str(b.pid) in (group / "broker/cgroup.procs").read_text().split()
+        client.close()
+        b.wait_sessions(0)
+        b.control("domain.remove", {"name": "web"})
+        wait_for(lambda: not (group / "domain-web").exists(), what="the group's removal")
+        assert b.stop() == 0
+        b.check_nothing_left()
+        assert not (group / "broker").exists()
+    finally:
+        wait_for(lambda: not (group / "cgroup.procs").read_text(), what="an empty group")
+        group.rmdir()
 
 
 def test_control_error_is_an_exception_with_a_code(broker):

@@ -287,13 +287,14 @@ def test_log_of_a_session(broker):
     assert "peak 1024 KiB, 1 submits" in end
 
 
-def test_no_zombies(broker):
-    b = broker(fake=True)
+@pytest.mark.parametrize("kind", ["fake", "null"])
+def test_no_zombies(broker, kind):
+    b = broker(fake=kind == "fake")
     for _ in range(5):
         client = b.connect()
-        client.send(b"c")
+        os.kill(b.wait_sessions(1)[0]["worker_pid"], signal.SIGKILL)
         client.recv(1)
-    b.wait_sessions(0)
+        b.wait_sessions(0)
     b.wait_ready(warm=2)
     zombies = subprocess.run(["ps", "--ppid", str(b.pid), "-o", "stat="], capture_output=True,
                              text=True).stdout.split()
