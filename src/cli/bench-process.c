@@ -165,6 +165,19 @@ static bool reap(struct sl_bench_process *p, uint64_t deadline_ns, int *ret_stat
 	return false;
 }
 
+bool sl_bench_ended(struct sl_bench_process *p)
+{
+	int status;
+
+	if (p->pid > 0 && waitpid(p->pid, &status, WNOHANG) != p->pid) {
+		return false;
+	}
+	p->pid = 0;
+	p->in = sl_close(p->in);
+	p->out = sl_close(p->out);
+	return true;
+}
+
 int sl_bench_finish(struct sl_bench_process *p, uint64_t deadline_ns)
 {
 	int status = -1;

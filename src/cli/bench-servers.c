@@ -90,9 +90,10 @@ static const char *start_peer(struct sl_bench_servers *s, enum sl_bench_column c
 		return "virgl_test_server: cannot be started";
 	}
 	while (access(s->socket[column], F_OK) < 0) {
-		if (sl_bench_interrupted() || sl_now_ns() >= deadline) {
+		if (sl_bench_interrupted() || sl_bench_ended(&s->process[column]) ||
+			sl_now_ns() >= deadline) {
 			sl_bench_stop(&s->process[column]);
-			return "virgl_test_server: opened no socket";
+			return "virgl_test_server: opened no socket: --verbose shows what it says";
 		}
 		sl_bench_sleep_until(sl_now_ns() + TURN_NS);
 	}
@@ -147,7 +148,7 @@ static const char *start_sluice(struct sl_bench_servers *s)
 		return "sluiced: cannot be started";
 	}
 	while (!is_ready(directory)) {
-		if (sl_bench_interrupted() || sl_now_ns() >= deadline) {
+		if (sl_bench_interrupted() || sl_bench_ended(p) || sl_now_ns() >= deadline) {
 			sl_bench_stop(p);
 			return "sluiced: no worker became ready: --verbose shows what it says";
 		}

@@ -97,6 +97,8 @@ int sl_bench_spawn(struct sl_bench_process *p, const char *const *argv,
 /* The next line of its stdout, without the line feed; NULL when it ended, or at @deadline_ns. */
 const char *sl_bench_read_line(struct sl_bench_process *p, uint64_t deadline_ns);
 
+/* Has it ended by itself? It is reaped then. */
+bool sl_bench_ended(struct sl_bench_process *p);
 /* End its stdin, wait until @deadline_ns, then kill its group. Its exit status, or -1. */
 int sl_bench_finish(struct sl_bench_process *p, uint64_t deadline_ns);
 /* SIGTERM, up to five seconds of patience, SIGKILL to its group. */
