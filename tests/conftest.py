@@ -333,6 +333,11 @@ def broker(build, tmp_path_factory):
             problems.append(str(e))
         for pid in b.leftovers():
             os.kill(pid, signal.SIGKILL)
+        # A build with sanitizers speaks here.
+        for line in b.log().splitlines():
+            if "Sanitizer" in line or "runtime error:" in line:
+                problems.append(f"{line}\n{b.log()}")
+                break
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     assert not problems, "\n".join(problems)
