@@ -29,7 +29,6 @@ enum {
 	OPT_UIDS,
 	OPT_LOG,
 	OPT_ATTACK,
-	OPT_ATTACK_ARG,
 	OPT_WITHOUT_SECCOMP,
 	OPT_HELP,
 	OPT_VERSION,
@@ -53,7 +52,6 @@ static const struct option long_options[] = {
 	{ "log-level", required_argument, NULL, OPT_LOG },
 #ifdef SL_HOSTILE
 	{ "attack", required_argument, NULL, OPT_ATTACK },
-	{ "attack-arg", required_argument, NULL, OPT_ATTACK_ARG },
 	{ "without-seccomp", no_argument, NULL, OPT_WITHOUT_SECCOMP },
 #endif
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -151,9 +149,6 @@ static bool take_other(int c, struct sl_worker_options *o)
 #ifdef SL_HOSTILE
 	case OPT_ATTACK:
 		o->attack = optarg;
-		return true;
-	case OPT_ATTACK_ARG:
-		o->attack_arg = optarg;
 		return true;
 	case OPT_WITHOUT_SECCOMP:
 		o->without_seccomp = true;

@@ -21,7 +21,6 @@ struct sl_worker_options {
 	char **argv;
 #ifdef SL_HOSTILE
 	const char *attack;
-	const char *attack_arg;
 	bool without_seccomp;
 #endif
 };

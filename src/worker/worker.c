@@ -176,7 +176,7 @@ static int serve(struct sl_worker *w)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 #ifdef SL_HOSTILE
 	if (w->o->attack) {
-		return sl_worker_attack(w, fds[0]);
+		return sl_worker_attack(w, m.attach.domain, fds[0]);
 	}
 #endif
 	return sl_worker_serve(w, &m.attach, fds[0], m.h.n_fds > 1 ? fds[1] : -1);

@@ -35,6 +35,9 @@ int sl_worker_serve(struct sl_worker *w, const struct sl_ctl_attach *attach, int
 	int record_fd);
 
 #ifdef SL_HOSTILE
-/* In place of serving: does what a client would do that has taken the worker over. */
-int sl_worker_attack(struct sl_worker *w, int client_fd);
+/*
+ * In place of serving: does what a client would do that has taken the worker over. @arg came as
+ * the domain's name.
+ */
+int sl_worker_attack(struct sl_worker *w, const char *arg, int client_fd);
 #endif

@@ -229,7 +229,7 @@ void h_spawn(struct sl_launcher *l, uint32_t slot, struct h_worker *w)
 	}
 }
 
-void h_attach(struct h_worker *w, int client_fd)
+void h_attach(struct h_worker *w, int client_fd, const char *domain)
 {
 	union sl_ctl_message m;
 	static uint64_t id;
@@ -243,7 +243,7 @@ void h_attach(struct h_worker *w, int client_fd)
 	m.attach.cmd_bytes = 4u << 20;
 	m.attach.message_ms = 10000;
 	m.attach.syncs = 100;
-	snprintf(m.attach.domain, sizeof(m.attach.domain), "test");
+	snprintf(m.attach.domain, sizeof(m.attach.domain), "%s", domain);
 	if (sl_ctl_send(w->channel, &m, &client_fd) < 0) {
 		h_bail("cannot attach");
 	}

@@ -47,8 +47,8 @@ bool h_pump(struct h_worker *w, bool (*until)(const struct h_worker *w));
 bool h_is_attached(const struct h_worker *w);
 bool h_has_fault(const struct h_worker *w);
 bool h_said_bye(const struct h_worker *w);
-/* Give it @client_fd (stays the caller's) as its session. */
-void h_attach(struct h_worker *w, int client_fd);
+/* Give it @client_fd (stays the caller's) as its session, of this domain. */
+void h_attach(struct h_worker *w, int client_fd, const char *domain);
 struct h_exit h_wait(struct h_worker *w);
 void h_close(struct h_worker *w);
 /* Whether the process is gone within the timeout, by its pidfd. */

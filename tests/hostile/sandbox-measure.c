@@ -95,7 +95,7 @@ int main(int argc, char **argv)
 		if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0) {
 			h_bail("socketpair");
 		}
-		h_attach(&w[i], pair[1]);
+		h_attach(&w[i], pair[1], "measure");
 		close(pair[1]);
 		if (h_handshake(pair[0]) < 2) {
 			h_bail("no handshake");

@@ -60,7 +60,7 @@ static void start_client(struct sl_launcher *l, uint32_t slot, struct client *c)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		h_bail("socketpair: %s", strerror(errno));
 	}
-	h_attach(&c->worker, pair[1]);
+	h_attach(&c->worker, pair[1], "smoke");
 	close(pair[1]);
 	c->fd = pair[0];
 }
