@@ -5,12 +5,10 @@
  * left after the grace is killed; no file stays.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "config.h"
@@ -23,123 +21,7 @@
 #include "broker/service.h"
 #include "broker/session.h"
 #include "broker/watchdog.h"
-#include "broker/zygote.h"
 #include "util/fds.h"
-
-uint32_t sl_slots_take(struct sl_slots *s)
-{
-	uint64_t *grown;
-
-	for (uint32_t i = 0; i < s->n / 64; i++) {
-		if (s->bits[i] != UINT64_MAX) {
-			uint32_t bit = (uint32_t)__builtin_ctzll(~s->bits[i]);
-
-			s->bits[i] |= 1ull << bit;
-			return i * 64 + bit;
-		}
-	}
-	grown = realloc(s->bits, (s->n / 64 + 1) * sizeof(*grown));
-	if (!grown) {
-		return UINT32_MAX;
-	}
-	s->bits = grown;
-	s->bits[s->n / 64] = 1;
-	s->n += 64;
-	return s->n - 64;
-}
-
-void sl_slots_release(struct sl_slots *s, uint32_t slot)
-{
-	s->bits[slot / 64] &= ~(1ull << slot % 64);
-}
-
-static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *user)
-{
-	struct sl_broker *b = user;
-
-	if (b->stopping) {
-		/* Asked twice: no more patience. */
-		struct sl_bsession *session, *tmp;
-
-		sl_list_for_each_safe(session, tmp, &b->sessions, link) {
-			sl_bsession_kill(session, "the broker was told twice to end");
-		}
-		return 0;
-	}
-	sl_info("%s: ending", strsignal((int)si->ssi_signo));
-	sl_broker_stop(b, SL_BROKER_EXIT_OK);
-	return 0;
-}
-
-static bool check_children(struct sl_broker *b, pid_t pid)
-{
-	struct sl_pool *p;
-	struct sl_child *c;
-
-	sl_list_for_each(p, &b->pools, link) {
-		sl_list_for_each(c, &p->children, link) {
-			if (c->pid == pid) {
-				return sl_child_check(c);
-			}
-		}
-	}
-	return false;
-}
-
-/*
- * As a subreaper we inherit whatever a dying zygote leaves. Workers and zygotes have their pidfds;
- * everything else is reaped here so that no zombie stays.
- */
-static int on_sigchld(sd_event_source *s, const struct signalfd_siginfo *si, void *user)
-{
-	struct sl_broker *b = user;
-
-	for (unsigned int i = 0; i < 256; i++) {
-		siginfo_t peek = {};
-		struct sl_pool *p;
-		bool zygote = false;
-
-		if (waitid(P_ALL, 0, &peek, WEXITED | WNOHANG | WNOWAIT) < 0 || peek.si_pid == 0) {
-			break;
-		}
-		sl_list_for_each(p, &b->pools, link) {
-			zygote |= sl_pool_has_zygote(p, peek.si_pid);
-		}
-		if (zygote) {
-			/* Its own pidfd is next in line, and the launcher wants its status. */
-			break;
-		}
-		if (!check_children(b, peek.si_pid)) {
-			waitid(P_PID, (id_t)peek.si_pid, &peek, WEXITED | WNOHANG);
-		}
-	}
-	return 0;
-}
-
-static int watch_signals(struct sl_broker *b)
-{
-	static const int signals[] = { SIGTERM, SIGINT };
-	sigset_t set;
-	int r = 0;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < SL_ARRAY_LEN(signals) && r >= 0; i++) {
-		r = sd_event_add_signal(b->event, &b->signals[i], signals[i], on_signal, b);
-	}
-	if (r >= 0) {
-		r = sd_event_add_signal(b->event, &b->signals[2], SIGCHLD, on_sigchld, b);
-	}
-	if (r >= 0) {
-		/* pidfds know better: they go first. */
-		r = sd_event_source_set_priority(b->signals[2], SD_EVENT_PRIORITY_NORMAL + 10);
-	}
-	return r;
-}
 
 /* A session is two fds here, and the soft limit is 1024 on most hosts. */
 static void raise_fd_limit(void)
@@ -170,7 +52,7 @@ static int init_loop(struct sl_broker *b)
 	int r = sd_event_new(&b->event);
 
 	if (r >= 0) {
-		r = watch_signals(b);
+		r = sl_broker_watch_signals(b);
 	}
 	if (r >= 0) {
 		/* WATCHDOG=1 at half the interval, if the service manager asked for it. */
@@ -338,14 +220,14 @@ void sl_broker_stop(struct sl_broker *b, int exit_status)
 	b->exit_status = exit_status;
 	sl_service_stopping();
 	sl_control_stop(b);
-	sl_list_for_each(d, &b->domains, link) {
+	sl_list_for_each (d, &b->domains, link) {
 		d->listener = sl_listener_free(d->listener);
 	}
 	remove_sockets(b);
-	sl_list_for_each_safe(s, tmp, &b->sessions, link) {
+	sl_list_for_each_safe (s, tmp, &b->sessions, link) {
 		sl_bsession_end(s, "the broker ends");
 	}
-	sl_list_for_each(p, &b->pools, link) {
+	sl_list_for_each (p, &b->pools, link) {
 		sl_pool_stop(p);
 	}
 	sd_event_add_time_relative(b->event, &b->grace, CLOCK_MONOTONIC,
@@ -358,7 +240,7 @@ static bool only_stuck_left(const struct sl_broker *b)
 	unsigned int stuck = 0;
 	struct sl_pool *p;
 
-	sl_list_for_each(p, &b->pools, link) {
+	sl_list_for_each (p, &b->pools, link) {
 		stuck += sl_pool_count(p, SL_CHILD_STUCK);
 	}
 	return stuck == b->n_children;
@@ -368,7 +250,7 @@ static bool replies_left(const struct sl_broker *b)
 {
 	struct sl_peer *p;
 
-	sl_list_for_each(p, &b->peers, link) {
+	sl_list_for_each (p, &b->peers, link) {
 		if (p->out) {
 			return true;
 		}
@@ -399,7 +281,7 @@ static bool is_idle(const struct sl_broker *b)
 	if (b->n_sessions > 0 || b->n_peers > 0) {
 		return false;
 	}
-	sl_list_for_each(d, &b->domains, link) {
+	sl_list_for_each (d, &b->domains, link) {
 		if (d != b->shared) {
 			return false;
 		}

@@ -35,8 +35,8 @@ struct sl_broker {
 	struct sl_list sessions; /* struct sl_bsession, oldest first */
 	struct sl_list peers;    /* struct sl_peer, control connections */
 	unsigned int n_sessions, n_peers, n_children;
-	struct sl_domain *shared;  /* the shared socket's domain, NULL when there is none */
-	struct sl_pool *pool;      /* the default one */
+	struct sl_domain *shared; /* the shared socket's domain, NULL when there is none */
+	struct sl_pool *pool;     /* the default one */
 	struct sl_listener *control;
 	struct sl_slots slots;
 	uint64_t next_session_id;
@@ -73,6 +73,9 @@ void sl_broker_check_stopped(struct sl_broker *b);
 void sl_broker_changed(struct sl_broker *b);
 /* The first worker is ready (or will be made on demand): tell the service manager, once. */
 void sl_broker_set_ready(struct sl_broker *b);
+
+/* SIGTERM and SIGINT end the broker, SIGCHLD reaps. 0 or -errno. */
+int sl_broker_watch_signals(struct sl_broker *b);
 
 /* A place for a worker, the lowest free one: it chooses its uid. UINT32_MAX when out of memory. */
 uint32_t sl_slots_take(struct sl_slots *s);

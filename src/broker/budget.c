@@ -12,8 +12,8 @@
 		r.member = limits->member;                                                         \
 	}
 
-struct sl_control_limits sl_budget_merge(const struct sl_control_limits *limits,
-	const struct sl_control_limits *defaults)
+struct sl_control_limits sl_budget_merge(
+	const struct sl_control_limits *limits, const struct sl_control_limits *defaults)
 {
 	struct sl_control_limits r = *defaults;
 
@@ -28,8 +28,8 @@ struct sl_control_limits sl_budget_merge(const struct sl_control_limits *limits,
 	return r;
 }
 
-const char *sl_budget_admit(const struct sl_broker *b, const struct sl_domain *d, char *buf,
-	size_t size)
+const char *sl_budget_admit(
+	const struct sl_broker *b, const struct sl_domain *d, char *buf, size_t size)
 {
 	if (d->n_sessions >= d->limits.sessions) {
 		snprintf(buf, size, "it has its %u sessions", d->limits.sessions);

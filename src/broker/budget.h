@@ -27,15 +27,17 @@ struct sl_domain;
 		.sessions = 64,                                                                    \
 	})
 
-/* A session costs the broker two fds and 4 KiB, and the host 30 to 70 MiB: this bounds the first. */
+/* A session costs the broker two fds and 4 KiB, and the host 30 to 70 MiB: this bounds the first.
+ */
 #define SL_BUDGET_SESSIONS_TOTAL 1024u
 
-/* @limits where given, @defaults elsewhere; all members of the result are set and .given says so. */
-struct sl_control_limits sl_budget_merge(const struct sl_control_limits *limits,
-	const struct sl_control_limits *defaults);
+/* @limits where given, @defaults elsewhere; all members of the result are set and .given says so.
+ */
+struct sl_control_limits sl_budget_merge(
+	const struct sl_control_limits *limits, const struct sl_control_limits *defaults);
 
 /* May this domain have one more session? NULL, or why not: "sessions of the domain (64)". */
-const char *sl_budget_admit(const struct sl_broker *b, const struct sl_domain *d, char *buf,
-	size_t size);
+const char *sl_budget_admit(
+	const struct sl_broker *b, const struct sl_domain *d, char *buf, size_t size);
 
 void sl_budget_fill_attach(const struct sl_control_limits *limits, struct sl_ctl_attach *attach);

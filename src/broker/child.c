@@ -55,8 +55,8 @@ const char *sl_exit_describe(const struct sl_exit_info *e, char *buf, size_t siz
 static int arm(struct sl_child *c, uint64_t after_ns, sd_event_time_handler_t handler)
 {
 	sl_event_source_unrefp(&c->timer);
-	return sd_event_add_time_relative(c->broker->event, &c->timer, CLOCK_MONOTONIC,
-		after_ns / 1000, 1000, handler, c);
+	return sd_event_add_time_relative(
+		c->broker->event, &c->timer, CLOCK_MONOTONIC, after_ns / 1000, 1000, handler, c);
 }
 
 static void disarm(struct sl_child *c)
@@ -307,8 +307,7 @@ bool sl_child_check(struct sl_child *c)
 			process_state(c->pid) != 'Z') {
 			return false;
 		}
-		if (c->reap_tries++ < REAP_TRIES &&
-			arm(c, REAP_RETRY_NS, on_reap_retry) >= 0) {
+		if (c->reap_tries++ < REAP_TRIES && arm(c, REAP_RETRY_NS, on_reap_retry) >= 0) {
 			return false;
 		}
 	}
@@ -336,8 +335,8 @@ static int watch(struct sl_child *c)
 		r = sd_event_add_io(event, &c->channel_source, c->channel, EPOLLIN, on_channel, c);
 	}
 	if (r >= 0) {
-		r = sd_event_source_set_ratelimit(c->channel_source, 1000000,
-			MESSAGES_PER_SECOND / MESSAGES_PER_TURN);
+		r = sd_event_source_set_ratelimit(
+			c->channel_source, 1000000, MESSAGES_PER_SECOND / MESSAGES_PER_TURN);
 	}
 	if (r >= 0) {
 		r = sd_event_add_io(event, &c->pidfd_source, c->pidfd, EPOLLIN, on_pidfd, c);

@@ -28,8 +28,7 @@
 
 static bool is_id(const char *s)
 {
-	return strspn(s, "0123456789abcdef") >= ID_LEN &&
-		strspn(s, "0123456789abcdef") == ID_LEN;
+	return strspn(s, "0123456789abcdef") >= ID_LEN && strspn(s, "0123456789abcdef") == ID_LEN;
 }
 
 /* "PREFIX-ID" or "PREFIX-ID.scope" or a bare ID. */
@@ -92,8 +91,8 @@ static bool take_name(const char *part, size_t len, const char *prefix, const ch
 	return true;
 }
 
-static bool take_part(const char *part, size_t len, const char *parent, size_t parent_len,
-	char *ret, size_t size)
+static bool take_part(
+	const char *part, size_t len, const char *parent, size_t parent_len, char *ret, size_t size)
 {
 	const char *id = find_id(part, len);
 
@@ -105,8 +104,8 @@ static bool take_part(const char *part, size_t len, const char *parent, size_t p
 		return take_name(part, len, "", "", ret, size);
 	}
 	return take_name(part, len, "systemd-nspawn@", ".service", ret, size) ||
-		take_name(part, len, "machine-", ".scope", ret, size) ||
-		take_name(part, len, "lxc.payload.", "", ret, size);
+	       take_name(part, len, "machine-", ".scope", ret, size) ||
+	       take_name(part, len, "lxc.payload.", "", ret, size);
 }
 
 /* One line; true when it named a container. */

@@ -38,8 +38,8 @@ static void refuse(struct answer *a, enum sl_control_code code, const char *fmt,
 static json_t *layers_json(uint32_t layers)
 {
 	static const char *const names[] = { "userns", "mountns", "netns", "ipcns", "pidns",
-		"utsns", "no-caps", "no-new-privs", "rlimits", "landlock", "seccomp",
-		"empty-root", "own-uid" };
+		"utsns", "no-caps", "no-new-privs", "rlimits", "landlock", "seccomp", "empty-root",
+		"own-uid" };
 	json_t *a = json_array();
 
 	for (unsigned int i = 0; i < SL_ARRAY_LEN(names); i++) {
@@ -69,13 +69,13 @@ static void do_hello(struct sl_broker *b, struct answer *a)
 		sl_control_text(b->dir.path), "uptime_ns",
 		(json_int_t)(sl_now_ns() - b->started_ns), "private",
 		(int)(b->config.idle_exit_s > 0), "shared_socket",
-		sl_control_text(b->shared ? b->shared->socket : NULL), "renderer",
-		renderer_json(r), "sandbox", layers_json(r->layers), "sessions",
-		(int)b->n_sessions, "warm", (int)sl_pool_count(b->pool, SL_CHILD_WARM));
+		sl_control_text(b->shared ? b->shared->socket : NULL), "renderer", renderer_json(r),
+		"sandbox", layers_json(r->layers), "sessions", (int)b->n_sessions, "warm",
+		(int)sl_pool_count(b->pool, SL_CHILD_WARM));
 }
 
-static void do_session_list(struct sl_broker *b, const struct sl_control_request *r,
-	struct answer *a)
+static void do_session_list(
+	struct sl_broker *b, const struct sl_control_request *r, struct answer *a)
 {
 	json_t *list = json_array();
 	struct sl_bsession *s;
@@ -85,7 +85,7 @@ static void do_session_list(struct sl_broker *b, const struct sl_control_request
 		refuse(a, SL_CONTROL_NOT_FOUND, "no domain %s", r->name);
 		return;
 	}
-	sl_list_for_each(s, &b->sessions, link) {
+	sl_list_for_each (s, &b->sessions, link) {
 		if (!*r->name || strcmp(s->domain->name, r->name) == 0) {
 			json_array_append_new(list, sl_bsession_json(s));
 		}
@@ -93,12 +93,12 @@ static void do_session_list(struct sl_broker *b, const struct sl_control_request
 	a->result = json_pack("{s:o}", "sessions", list);
 }
 
-static void do_session_kill(struct sl_broker *b, const struct sl_control_request *r,
-	struct answer *a)
+static void do_session_kill(
+	struct sl_broker *b, const struct sl_control_request *r, struct answer *a)
 {
 	struct sl_bsession *s;
 
-	sl_list_for_each(s, &b->sessions, link) {
+	sl_list_for_each (s, &b->sessions, link) {
 		if (s->id == r->session) {
 			if (s->state == SL_BSESSION_STUCK) {
 				refuse(a, SL_CONTROL_FAILED,
@@ -118,7 +118,7 @@ static void do_domain_list(struct sl_broker *b, struct answer *a)
 	json_t *list = json_array();
 	struct sl_domain *d;
 
-	sl_list_for_each(d, &b->domains, link) {
+	sl_list_for_each (d, &b->domains, link) {
 		if (!d->removing) {
 			json_array_append_new(list, sl_domain_json(d));
 		}
@@ -130,15 +130,15 @@ static void do_domain_add(struct sl_peer *p, const struct sl_control_request *r,
 {
 	struct sl_domain *d;
 
-	a->code = sl_domain_add(p->broker, r, r->record ? TAKE_FD(p->passed_fd) : -1, p, &d,
-		&a->message);
+	a->code = sl_domain_add(
+		p->broker, r, r->record ? TAKE_FD(p->passed_fd) : -1, p, &d, &a->message);
 	if (a->code == SL_CONTROL_OK) {
 		a->result = sl_domain_json(d);
 	}
 }
 
-static void do_domain_remove(struct sl_broker *b, const struct sl_control_request *r,
-	struct answer *a)
+static void do_domain_remove(
+	struct sl_broker *b, const struct sl_control_request *r, struct answer *a)
 {
 	struct sl_domain *d = sl_domain_find(b, r->name);
 
@@ -153,8 +153,8 @@ static void do_domain_remove(struct sl_broker *b, const struct sl_control_reques
 	}
 }
 
-static void do_domain_usage(struct sl_broker *b, const struct sl_control_request *r,
-	struct answer *a)
+static void do_domain_usage(
+	struct sl_broker *b, const struct sl_control_request *r, struct answer *a)
 {
 	struct sl_domain *d = sl_domain_find(b, r->name);
 

@@ -81,9 +81,8 @@ static int reply(struct sl_peer *p, char *line)
 static int reply_too_long(struct sl_peer *p)
 {
 	p->closing = true;
-	return reply(p,
-		sl_control_encode_error(NULL, SL_CONTROL_BAD_REQUEST,
-			"a request has at most 65536 bytes, with its line feed"));
+	return reply(p, sl_control_encode_error(NULL, SL_CONTROL_BAD_REQUEST,
+				"a request has at most 65536 bytes, with its line feed"));
 }
 
 /* Handle complete lines until a reply has to wait. Frees @p when the peer is gone. */
@@ -118,8 +117,8 @@ static int receive(struct sl_peer *p)
 	size_t n_fds = 0;
 	ssize_t n;
 
-	n = sl_recvmsg_fds(p->fd, p->in + p->in_len, sizeof(p->in) - p->in_len, fds, &n_fds, NULL,
-		0);
+	n = sl_recvmsg_fds(
+		p->fd, p->in + p->in_len, sizeof(p->in) - p->in_len, fds, &n_fds, NULL, 0);
 	if (n == -EAGAIN) {
 		return 0;
 	}
@@ -159,7 +158,7 @@ static bool may_administer(int fd)
 	socklen_t len = sizeof(cred);
 
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
-		(cred.uid == 0 || cred.uid == geteuid());
+	       (cred.uid == 0 || cred.uid == geteuid());
 }
 
 static void on_connection(void *user, int fd)
@@ -215,7 +214,7 @@ void sl_control_stop(struct sl_broker *b)
 	struct sl_peer *p, *tmp;
 
 	b->control = sl_listener_free(b->control);
-	sl_list_for_each_safe(p, tmp, &b->peers, link) {
+	sl_list_for_each_safe (p, tmp, &b->peers, link) {
 		/* The one that asked for the end gets its answer from flush(). */
 		if (p->out) {
 			p->closing = true;

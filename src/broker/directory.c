@@ -115,7 +115,7 @@ static int lock_is_current(int dirfd, int fd)
 	struct stat a, b;
 
 	return fstat(fd, &a) == 0 && fstatat(dirfd, "lock", &b, AT_SYMLINK_NOFOLLOW) == 0 &&
-		a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 static int busy(struct sl_directory *d, char **ret_error)
@@ -141,9 +141,9 @@ static int take_lock(struct sl_directory *d, char **ret_error)
 				d->path, strerror(errno));
 		}
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-			return errno == EWOULDBLOCK
-				? busy(d, ret_error)
-				: error(ret_error, -errno, "%s/lock: %s", d->path, strerror(errno));
+			return errno == EWOULDBLOCK ? busy(d, ret_error)
+						    : error(ret_error, -errno, "%s/lock: %s",
+							      d->path, strerror(errno));
 		}
 		/* A broker that was just ending may have removed the file we opened. */
 		if (!lock_is_current(d->fd, fd)) {
@@ -277,8 +277,7 @@ static int bind_hidden(struct sl_directory *d, const char *hidden, int fd)
 	return bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : 0;
 }
 
-int sl_directory_listen(struct sl_directory *d, const char *name, uid_t uid, gid_t gid,
-	mode_t mode)
+int sl_directory_listen(struct sl_directory *d, const char *name, uid_t uid, gid_t gid, mode_t mode)
 {
 	_cleanup_free_ char *hidden = hidden_name(name);
 	_cleanup_close_ int fd = -1;

@@ -30,8 +30,8 @@ void sl_directory_close(struct sl_directory *d);
  * are in place before anybody can reach it. (uid_t)-1 and (gid_t)-1 leave the broker's own. The
  * fd, or -errno.
  */
-int sl_directory_listen(struct sl_directory *d, const char *name, uid_t uid, gid_t gid,
-	mode_t mode);
+int sl_directory_listen(
+	struct sl_directory *d, const char *name, uid_t uid, gid_t gid, mode_t mode);
 void sl_directory_remove(struct sl_directory *d, const char *name);
 
 /* domains/NAME, and its removal with all that we put into it. 0 or -errno. */

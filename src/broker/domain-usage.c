@@ -7,8 +7,8 @@
 #include "broker/session.h"
 #include "util/cleanup.h"
 
-static void add(struct sl_domain_totals *t, const struct sl_bsession *s,
-	const struct sl_ctl_stats_page *st)
+static void add(
+	struct sl_domain_totals *t, const struct sl_bsession *s, const struct sl_ctl_stats_page *st)
 {
 	t->sessions++;
 	t->submits += st->submits;
@@ -28,7 +28,7 @@ void sl_domain_sample(struct sl_domain *d)
 	uint64_t sum = 0;
 	struct sl_bsession *s;
 
-	sl_list_for_each(s, &d->sessions, domain_link) {
+	sl_list_for_each (s, &d->sessions, domain_link) {
 		struct sl_ctl_stats_page st;
 
 		if (s->child) {
@@ -62,7 +62,7 @@ json_t *sl_domain_usage_json(struct sl_domain *d)
 
 	sl_domain_sample(d);
 	t = d->totals;
-	sl_list_for_each(s, &d->sessions, domain_link) {
+	sl_list_for_each (s, &d->sessions, domain_link) {
 		struct sl_ctl_stats_page st;
 
 		if (s->child) {
@@ -89,6 +89,6 @@ json_t *sl_domain_json(const struct sl_domain *d)
 	return json_pack("{s:s, s:n, s:o, s:I, s:I, s:s, s:b, s:o, s:o, s:I}", "name", d->name,
 		"tenant", "socket", sl_control_text(d->socket), "uid", (json_int_t)d->uid, "gid",
 		(json_int_t)d->gid, "mode", mode, "ephemeral", (int)d->ephemeral, "limits",
-		sl_control_limits_json(&d->limits), "host_gl",
-		sl_control_text(d->pool->host_gl), "live", (json_int_t)d->n_sessions);
+		sl_control_limits_json(&d->limits), "host_gl", sl_control_text(d->pool->host_gl),
+		"live", (json_int_t)d->n_sessions);
 }

@@ -21,11 +21,11 @@
 #define SUN_PATH_MAX 107
 #define DEFAULT_MODE 0600
 
-static enum sl_control_code refuse(char **ret_error, enum sl_control_code code, const char *fmt,
-	...) _printf_(3, 4);
+static enum sl_control_code refuse(
+	char **ret_error, enum sl_control_code code, const char *fmt, ...) _printf_(3, 4);
 
-static enum sl_control_code refuse(char **ret_error, enum sl_control_code code, const char *fmt,
-	...)
+static enum sl_control_code refuse(
+	char **ret_error, enum sl_control_code code, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -41,7 +41,7 @@ struct sl_domain *sl_domain_find(struct sl_broker *b, const char *name)
 {
 	struct sl_domain *d;
 
-	sl_list_for_each(d, &b->domains, link) {
+	sl_list_for_each (d, &b->domains, link) {
 		if (!d->removing && strcmp(d->name, name) == 0) {
 			return d;
 		}
@@ -54,7 +54,7 @@ static bool is_leaving(struct sl_broker *b, const char *name)
 {
 	struct sl_domain *d;
 
-	sl_list_for_each(d, &b->domains, link) {
+	sl_list_for_each (d, &b->domains, link) {
 		if (strcmp(d->name, name) == 0) {
 			return true;
 		}
@@ -144,8 +144,8 @@ static int open_socket(struct sl_domain *d)
 	return sl_listener_new(d->broker->event, fd, on_connection, d, &d->listener);
 }
 
-static enum sl_control_code check_add(struct sl_broker *b, const struct sl_control_request *r,
-	int record_fd, char **ret_error)
+static enum sl_control_code check_add(
+	struct sl_broker *b, const struct sl_control_request *r, int record_fd, char **ret_error)
 {
 	if (strcmp(r->name, SL_CONTROL_SHARED_DOMAIN) == 0) {
 		return refuse(ret_error, SL_CONTROL_INVALID,
@@ -186,8 +186,7 @@ enum sl_control_code sl_domain_add(struct sl_broker *b, const struct sl_control_
 	e = open_socket(d);
 	if (e < 0) {
 		sl_domain_free(d);
-		return refuse(ret_error,
-			e == -EPERM ? SL_CONTROL_DENIED : SL_CONTROL_FAILED,
+		return refuse(ret_error, e == -EPERM ? SL_CONTROL_DENIED : SL_CONTROL_FAILED,
 			"domain %s: its socket cannot be made: %s", r->name, strerror(-e));
 	}
 	d->ephemeral = r->ephemeral;
@@ -212,8 +211,8 @@ static int shared_group(const struct sl_config *c, gid_t *ret, char **ret_error)
 	errno = 0;
 	g = getgrnam(c->shared_group);
 	if (!g) {
-		refuse(ret_error, SL_CONTROL_FAILED, "shared-group: no group %s: make it or drop it",
-			c->shared_group);
+		refuse(ret_error, SL_CONTROL_FAILED,
+			"shared-group: no group %s: make it or drop it", c->shared_group);
 		return -ENOENT;
 	}
 	*ret = g->gr_gid;
@@ -270,7 +269,7 @@ void sl_domain_remove(struct sl_domain *d, const char *reason)
 	}
 	/* Ending a waiting session may be the last thing that keeps the domain. */
 	d->n_sessions++;
-	sl_list_for_each_safe(s, tmp, &d->sessions, domain_link) {
+	sl_list_for_each_safe (s, tmp, &d->sessions, domain_link) {
 		sl_bsession_end(s, reason);
 	}
 	d->n_sessions--;
@@ -291,7 +290,7 @@ void sl_domain_owner_gone(struct sl_broker *b, struct sl_peer *owner)
 {
 	struct sl_domain *d, *tmp;
 
-	sl_list_for_each_safe(d, tmp, &b->domains, link) {
+	sl_list_for_each_safe (d, tmp, &b->domains, link) {
 		if (d->owner == owner) {
 			sl_domain_remove(d, "the connection that its domain lived by has closed");
 		}

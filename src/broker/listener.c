@@ -57,7 +57,7 @@ static int on_readable(sd_event_source *s, int fd, uint32_t revents, void *user)
 		if (conn >= 0) {
 			l->accepted(l->user, conn);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-			errno == ENOMEM) {
+			   errno == ENOMEM) {
 			pause_accepting(l);
 			break;
 		} else if (errno != EINTR && errno != ECONNABORTED) {

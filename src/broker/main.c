@@ -55,7 +55,8 @@ static int help(void)
 	       "  --config=FILE               read FILE over " DEFAULT_CONFIG "\n"
 	       "  --help, --version\n"
 	       "\n"
-	       "Exit status: 0 ended as asked, 1 the directory, a socket or the renderer cannot be\n"
+	       "Exit status: 0 ended as asked, 1 the directory, a socket or the renderer cannot "
+	       "be\n"
 	       "had, 2 wrong options or configuration, 3 another broker has the directory.\n");
 	return fflush(stdout) == 0 ? SL_BROKER_EXIT_OK : SL_BROKER_EXIT_FAILURE;
 }
@@ -71,7 +72,8 @@ static int bad_option(char **argv, int opt)
 	char text[256];
 
 	snprintf(text, sizeof(text), "%s: %s", argv[optind - 1],
-		opt == ':' ? "this option needs a value" : "unknown option, or one without a value");
+		opt == ':' ? "this option needs a value"
+			   : "unknown option, or one without a value");
 	return usage(text);
 }
 
@@ -103,9 +105,9 @@ static int parse_options(int argc, char **argv, struct sl_config *c, const char 
 		} else if (opt < FIRST_KEY) {
 			return bad_option(argv, opt);
 		} else if (c &&
-			sl_config_set(c,
-				sl_config_key((unsigned int)(opt - FIRST_KEY), &argument, &text),
-				optarg, &error) < 0) {
+			   sl_config_set(c,
+				   sl_config_key((unsigned int)(opt - FIRST_KEY), &argument, &text),
+				   optarg, &error) < 0) {
 			return usage(error ? error : "out of memory");
 		}
 	}

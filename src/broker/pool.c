@@ -35,7 +35,7 @@ int sl_pool_get(struct sl_broker *b, const char *host_gl, struct sl_pool **ret)
 	if (!host_gl || !*host_gl) {
 		host_gl = b->config.host_gl ? b->config.host_gl : "on";
 	}
-	sl_list_for_each(p, &b->pools, link) {
+	sl_list_for_each (p, &b->pools, link) {
 		if (same_api(p, host_gl)) {
 			p->refs++;
 			*ret = p;
@@ -67,7 +67,7 @@ unsigned int sl_pool_count(const struct sl_pool *p, enum sl_child_state state)
 	unsigned int n = 0;
 	struct sl_child *c;
 
-	sl_list_for_each(c, &p->children, link) {
+	sl_list_for_each (c, &p->children, link) {
 		n += c->state == state;
 	}
 	return n;
@@ -86,7 +86,7 @@ void sl_pool_stop(struct sl_pool *p)
 
 	sl_event_source_unrefp(&p->retry);
 	free_zygotes(p);
-	sl_list_for_each(c, &p->children, link) {
+	sl_list_for_each (c, &p->children, link) {
 		if (c->state < SL_CHILD_TAKEN) {
 			sl_child_kill(c);
 		}
@@ -165,8 +165,8 @@ void sl_pool_failed(struct sl_pool *p, const char *text)
 	sl_warn("%s; next try in %llu ms", text ? text : "a worker could not be started",
 		(unsigned long long)(pause_us / 1000));
 	sl_event_source_unrefp(&p->retry);
-	sd_event_add_time_relative(p->broker->event, &p->retry, CLOCK_MONOTONIC, pause_us, 1000,
-		on_retry, p);
+	sd_event_add_time_relative(
+		p->broker->event, &p->retry, CLOCK_MONOTONIC, pause_us, 1000, on_retry, p);
 }
 
 /* The zygote to ask: the one there is, or a new one. NULL after a failure was dealt with. */
@@ -192,7 +192,7 @@ bool sl_pool_has_zygote(const struct sl_pool *p, pid_t pid)
 {
 	struct sl_zygote *z;
 
-	sl_list_for_each(z, &p->zygotes, link) {
+	sl_list_for_each (z, &p->zygotes, link) {
 		if (sl_launcher_pid(z->launcher) == pid) {
 			return true;
 		}
@@ -205,7 +205,7 @@ static unsigned int owed(const struct sl_pool *p)
 	unsigned int n = 0;
 	struct sl_zygote *z;
 
-	sl_list_for_each(z, &p->zygotes, link) {
+	sl_list_for_each (z, &p->zygotes, link) {
 		n += z->n_owed;
 	}
 	return n;
@@ -240,7 +240,7 @@ static struct sl_child *first_warm(struct sl_pool *p)
 {
 	struct sl_child *c;
 
-	sl_list_for_each(c, &p->children, link) {
+	sl_list_for_each (c, &p->children, link) {
 		if (c->state == SL_CHILD_WARM) {
 			return c;
 		}

@@ -27,8 +27,8 @@ struct sl_pool {
 	struct sl_list children; /* struct sl_child */
 	struct sl_list waiting;  /* struct sl_bsession */
 	unsigned int n_waiting;
-	unsigned int failures;   /* in a row */
-	sd_event_source *retry;  /* armed: no start before it fires */
+	unsigned int failures;           /* in a row */
+	sd_event_source *retry;          /* armed: no start before it fires */
 	struct sl_ctl_renderer renderer; /* name "": not known yet */
 	char *last_error;
 };

@@ -80,8 +80,8 @@ int sl_service_sockets(int *ret_control, int *ret_vtest, char **ret_error)
 
 	*ret_control = *ret_vtest = -1;
 	for (int i = 0; i < n && r == 0; i++) {
-		r = take_socket(SD_LISTEN_FDS_START + i, names[i], ret_control, ret_vtest,
-			ret_error);
+		r = take_socket(
+			SD_LISTEN_FDS_START + i, names[i], ret_control, ret_vtest, ret_error);
 	}
 	for (int i = 0; i < n; i++) {
 		free(names[i]);

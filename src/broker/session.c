@@ -141,10 +141,9 @@ void sl_bsession_accept(struct sl_domain *d, int fd)
 		r = sl_pool_request(d->pool, s);
 	}
 	if (r < 0) {
-		sl_bsession_refuse(s,
-			r == -EAGAIN ? "too many connections wait for a worker"
-				: r == -EIO ? "no worker can be started"
-					    : strerror(-r));
+		sl_bsession_refuse(s, r == -EAGAIN ? "too many connections wait for a worker"
+				      : r == -EIO  ? "no worker can be started"
+						   : strerror(-r));
 		return;
 	}
 	sl_broker_changed(b);
@@ -256,7 +255,7 @@ void sl_bsession_stuck(struct sl_bsession *s)
 static bool was_lost(const struct sl_bsession *s, const struct sl_exit_info *e)
 {
 	return !s->end_reason && !s->child->said_bye &&
-		(!e->known || e->signalled || e->status != 0);
+	       (!e->known || e->signalled || e->status != 0);
 }
 
 static void log_end(const struct sl_bsession *s, const struct sl_exit_info *e,
@@ -269,8 +268,8 @@ static void log_end(const struct sl_bsession *s, const struct sl_exit_info *e,
 		snprintf(why, sizeof(why), "ended: %s", s->end_reason);
 	} else if (lost) {
 		snprintf(why, sizeof(why), "lost: its worker %s%s%s",
-			sl_exit_describe(e, how, sizeof(how)),
-			*s->child->last_words ? ": " : "", s->child->last_words);
+			sl_exit_describe(e, how, sizeof(how)), *s->child->last_words ? ": " : "",
+			s->child->last_words);
 	} else {
 		snprintf(why, sizeof(why), "ended");
 	}

@@ -12,102 +12,76 @@
 #include <ini.h>
 
 #include "broker/budget.h"
+#include "broker/settings-value.h"
 #include "broker/settings.h"
 #include "util/cleanup.h"
 
-enum kind {
-	KIND_TEXT,
-	KIND_PATH,
-	KIND_LIST, /* may be given again: adds */
-	KIND_BOOL,
-	KIND_UINT,
-	KIND_UINT32,
-	KIND_SIZE,
-	KIND_SIZE32,
-	KIND_MODE,
-	KIND_WORD, /* one of @words */
-	KIND_CGROUP,
-	KIND_LEVEL,
-	KIND_THREADS,
-};
-
-struct key {
-	const char *section, *name;
-	enum kind kind;
-	size_t offset;
-	uint64_t max;
-	const char *words; /* for errors and --help */
-	const char *help;
-};
-
 #define AT(member) offsetof(struct sl_config, member)
 
-static const struct key keys[] = {
-	{ "broker", "directory", KIND_PATH, AT(directory), 0, "DIR",
+static const struct sl_key keys[] = {
+	{ "broker", "directory", SL_KEY_PATH, AT(directory), 0, "DIR",
 		"lock, sockets and domains (default /run/sluice or $XDG_RUNTIME_DIR/sluice)" },
-	{ "broker", "shared", KIND_BOOL, AT(shared), 0, "on|off",
+	{ "broker", "shared", SL_KEY_BOOL, AT(shared), 0, "on|off",
 		"offer the shared socket DIR/vtest (default on)" },
-	{ "broker", "shared-mode", KIND_MODE, AT(shared_mode), 0, "MODE",
+	{ "broker", "shared-mode", SL_KEY_MODE, AT(shared_mode), 0, "MODE",
 		"its permissions (default 0666)" },
-	{ "broker", "shared-group", KIND_TEXT, AT(shared_group), 0, "GROUP",
+	{ "broker", "shared-group", SL_KEY_TEXT, AT(shared_group), 0, "GROUP",
 		"its group (default: the broker's)" },
-	{ "broker", "watchdog", KIND_UINT, AT(watchdog_s), 86400, "SECONDS",
+	{ "broker", "watchdog", SL_KEY_UINT, AT(watchdog_s), 86400, "SECONDS",
 		"kill a worker that is this long in one renderer call (default 60, 0: never)" },
-	{ "broker", "grace", KIND_UINT, AT(grace_ms), 600000, "MILLISECONDS",
+	{ "broker", "grace", SL_KEY_UINT, AT(grace_ms), 600000, "MILLISECONDS",
 		"from a request to end until the worker is killed (default 2000)" },
-	{ "broker", "idle-exit", KIND_UINT, AT(idle_exit_s), 86400 * 365, "SECONDS",
+	{ "broker", "idle-exit", SL_KEY_UINT, AT(idle_exit_s), 86400 * 365, "SECONDS",
 		"end when nobody has used the broker for so long (default 0: never)" },
-	{ "broker", "cgroup", KIND_CGROUP, AT(cgroup), 0, "auto|on|off",
+	{ "broker", "cgroup", SL_KEY_CGROUP, AT(cgroup), 0, "auto|on|off",
 		"put workers into a cgroup per domain (default auto: where delegated)" },
-	{ "broker", "log-level", KIND_LEVEL, AT(log_level), 0, "err|warning|notice|info|debug",
+	{ "broker", "log-level", SL_KEY_LEVEL, AT(log_level), 0, "err|warning|notice|info|debug",
 		"what is logged (default info)" },
-	{ "renderer", "backend", KIND_WORD, AT(backend), 0, "virgl|null",
+	{ "renderer", "backend", SL_KEY_WORD, AT(backend), 0, "virgl|null",
 		"what draws (default virgl; null draws nothing, for tests)" },
-	{ "renderer", "host-gl", KIND_WORD, AT(host_gl), 0, "on|core|es",
+	{ "renderer", "host-gl", SL_KEY_WORD, AT(host_gl), 0, "on|core|es",
 		"the host's GL: OpenGL else ES, OpenGL core only, ES only (default on)" },
-	{ "renderer", "render-node", KIND_PATH, AT(render_node), 0, "PATH",
+	{ "renderer", "render-node", SL_KEY_PATH, AT(render_node), 0, "PATH",
 		"the GPU (default: none, EGL surfaceless)" },
-	{ "renderer", "egl-library", KIND_PATH, AT(egl_library), 0, "PATH",
-		"another libEGL" },
-	{ "renderer", "gles-library", KIND_PATH, AT(gles_library), 0, "PATH",
+	{ "renderer", "egl-library", SL_KEY_PATH, AT(egl_library), 0, "PATH", "another libEGL" },
+	{ "renderer", "gles-library", SL_KEY_PATH, AT(gles_library), 0, "PATH",
 		"another libGLESv2" },
-	{ "renderer", "bind", KIND_LIST, AT(binds), 0, "PATH",
+	{ "renderer", "bind", SL_KEY_LIST, AT(binds), 0, "PATH",
 		"one more path that the renderer may read (again for more)" },
-	{ "renderer", "llvmpipe-threads", KIND_THREADS, AT(llvmpipe_threads), 256, "auto|N",
+	{ "renderer", "llvmpipe-threads", SL_KEY_THREADS, AT(llvmpipe_threads), 256, "auto|N",
 		"threads of a software renderer (default auto)" },
-	{ "workers", "warm", KIND_UINT, AT(warm), 256, "N",
-		"workers kept ready (default 2)" },
-	{ "workers", "spawns", KIND_UINT, AT(spawns), 256, "N",
+	{ "workers", "warm", SL_KEY_UINT, AT(warm), 256, "N", "workers kept ready (default 2)" },
+	{ "workers", "spawns", SL_KEY_UINT, AT(spawns), 256, "N",
 		"workers started at the same time, at most (default 4)" },
-	{ "workers", "waiting", KIND_UINT, AT(waiting), 65536, "N",
+	{ "workers", "waiting", SL_KEY_UINT, AT(waiting), 65536, "N",
 		"connections that may wait for a worker (default 256)" },
-	{ "workers", "zygote", KIND_BOOL, AT(zygote), 0, "on|off",
+	{ "workers", "zygote", SL_KEY_BOOL, AT(zygote), 0, "on|off",
 		"fork workers off one initialised process (default on)" },
-	{ "workers", "sandbox", KIND_BOOL, AT(sandbox), 0, "on|off",
+	{ "workers", "sandbox", SL_KEY_BOOL, AT(sandbox), 0, "on|off",
 		"confine workers (default on; off is for development only)" },
-	{ "workers", "uid-base", KIND_UINT, AT(uid_base), UINT32_MAX - 1, "UID",
+	{ "workers", "uid-base", SL_KEY_UINT, AT(uid_base), UINT32_MAX - 1, "UID",
 		"first uid of a range for workers (default 0: none)" },
-	{ "workers", "uid-count", KIND_UINT, AT(uid_count), UINT32_MAX - 1, "N",
+	{ "workers", "uid-count", SL_KEY_UINT, AT(uid_count), UINT32_MAX - 1, "N",
 		"uids in that range" },
-	{ "workers", "worker", KIND_PATH, AT(worker), 0, "PATH",
+	{ "workers", "worker", SL_KEY_PATH, AT(worker), 0, "PATH",
 		"the sluice-worker program (default: the one installed with sluiced)" },
-	{ "workers", "worker-arg", KIND_LIST, AT(worker_args), 0, "ARG",
+	{ "workers", "worker-arg", SL_KEY_LIST, AT(worker_args), 0, "ARG",
 		"one more argument for it (again for more; for tests)" },
-	{ "limits", "mem", KIND_SIZE, AT(limits.mem_bytes), INT64_MAX, "SIZE",
+	{ "limits", "mem", SL_KEY_SIZE, AT(limits.mem_bytes), INT64_MAX, "SIZE",
 		"memory a session may cause (default 1G)" },
-	{ "limits", "cmd", KIND_SIZE32, AT(limits.cmd_bytes), UINT32_MAX, "SIZE",
+	{ "limits", "cmd", SL_KEY_SIZE32, AT(limits.cmd_bytes), UINT32_MAX, "SIZE",
 		"one command buffer (default 4M)" },
-	{ "limits", "resources", KIND_UINT32, AT(limits.resources), UINT32_MAX, "N",
+	{ "limits", "resources", SL_KEY_UINT32, AT(limits.resources), UINT32_MAX, "N",
 		"live resources of a session (default 65536)" },
-	{ "limits", "contexts", KIND_UINT32, AT(limits.contexts), UINT32_MAX, "N",
+	{ "limits", "contexts", SL_KEY_UINT32, AT(limits.contexts), UINT32_MAX, "N",
 		"live contexts of a session (default 64)" },
-	{ "limits", "syncs", KIND_UINT32, AT(limits.syncs), UINT32_MAX, "N",
+	{ "limits", "syncs", SL_KEY_UINT32, AT(limits.syncs), UINT32_MAX, "N",
 		"live sync objects of a session (default 4096)" },
-	{ "limits", "message", KIND_UINT32, AT(limits.message_ms), UINT32_MAX, "MILLISECONDS",
+	{ "limits", "message", SL_KEY_UINT32, AT(limits.message_ms), UINT32_MAX, "MILLISECONDS",
 		"from a message's first byte to its last (default 10000)" },
-	{ "limits", "sessions", KIND_UINT32, AT(limits.sessions), 1u << 20, "N",
+	{ "limits", "sessions", SL_KEY_UINT32, AT(limits.sessions), 1u << 20, "N",
 		"sessions of a domain (default 64)" },
-	{ "limits", "sessions-total", KIND_UINT, AT(sessions_total), 1u << 20, "N",
+	{ "limits", "sessions-total", SL_KEY_UINT, AT(sessions_total), 1u << 20, "N",
 		"sessions of the broker (default 1024)" },
 };
 
@@ -158,201 +132,19 @@ void sl_config_fini(struct sl_config *c)
 	for (size_t i = 0; i < SL_ARRAY_LEN(keys); i++) {
 		char *at = (char *)c + keys[i].offset;
 
-		if (keys[i].kind == KIND_LIST) {
+		if (keys[i].kind == SL_KEY_LIST) {
 			list_free(*(char ***)at);
-		} else if (keys[i].kind == KIND_TEXT || keys[i].kind == KIND_PATH ||
-			keys[i].kind == KIND_WORD) {
+		} else if (keys[i].kind == SL_KEY_TEXT || keys[i].kind == SL_KEY_PATH ||
+			   keys[i].kind == SL_KEY_WORD) {
 			free(*(char **)at);
 		}
 	}
 	*c = (struct sl_config){};
 }
 
-static int set_text(char **at, const char *value)
+static int set(struct sl_config *c, const struct sl_key *k, const char *value, char **ret_error)
 {
-	char *copy = strdup(value);
-
-	if (!copy) {
-		return -ENOMEM;
-	}
-	free(*at);
-	*at = copy;
-	return 0;
-}
-
-static int add_text(char ***at, const char *value)
-{
-	size_t n = 0;
-	char **grown, *copy;
-
-	while (*at && (*at)[n]) {
-		n++;
-	}
-	copy = strdup(value);
-	grown = copy ? realloc(*at, (n + 2) * sizeof(*grown)) : NULL;
-	if (!grown) {
-		free(copy);
-		return -ENOMEM;
-	}
-	grown[n] = copy;
-	grown[n + 1] = NULL;
-	*at = grown;
-	return 0;
-}
-
-/* Is @value one of "a|b|c"? Its index, or -EINVAL. */
-static int word_index(const char *words, const char *value)
-{
-	size_t len = strlen(value);
-	int i = 0;
-
-	if (len == 0 || strchr(value, '|')) {
-		return -EINVAL;
-	}
-	for (const char *w = words; w; w = strchr(w, '|') ? strchr(w, '|') + 1 : NULL, i++) {
-		if (strncmp(w, value, len) == 0 && (w[len] == '|' || !w[len])) {
-			return i;
-		}
-	}
-	return -EINVAL;
-}
-
-static int parse_bool(const char *value, bool *ret)
-{
-	/* Pairs: yes, then no. */
-	int i = word_index("on|off|yes|no|true|false|1|0", value);
-
-	if (i < 0) {
-		return i;
-	}
-	*ret = i % 2 == 0;
-	return 0;
-}
-
-static int parse_uint(const char *value, uint64_t max, uint64_t *ret, const char **ret_end)
-{
-	unsigned long long v;
-	char *end;
-
-	if (*value < '0' || *value > '9') {
-		return -EINVAL;
-	}
-	errno = 0;
-	v = strtoull(value, &end, 10);
-	if (errno == ERANGE || v > max || (*end && !ret_end)) {
-		return -EINVAL;
-	}
-	if (ret_end) {
-		*ret_end = end;
-	}
-	*ret = v;
-	return 0;
-}
-
-static int parse_size(const char *value, uint64_t max, uint64_t *ret)
-{
-	static const char units[] = "KMGT";
-	unsigned int shift = 0;
-	const char *end, *u;
-	uint64_t v;
-	int r;
-
-	r = parse_uint(value, max, &v, &end);
-	if (r < 0) {
-		return r;
-	}
-	u = *end ? strchr(units, *end) : NULL;
-	if (*end && (!u || end[1])) {
-		return -EINVAL;
-	}
-	if (u) {
-		shift = (unsigned int)(u - units + 1) * 10;
-	}
-	if (v > max >> shift) {
-		return -EINVAL;
-	}
-	*ret = v << shift;
-	return 0;
-}
-
-static int parse_mode(const char *value, mode_t *ret)
-{
-	size_t len = strlen(value);
-
-	if (len < 3 || len > 4 || strspn(value, "01234567") != len || (len == 4 && *value != '0')) {
-		return -EINVAL;
-	}
-	*ret = (mode_t)strtoul(value, NULL, 8);
-	return 0;
-}
-
-static int parse_threads(const char *value, uint64_t max, int *ret)
-{
-	uint64_t n;
-
-	if (strcmp(value, "auto") == 0) {
-		*ret = -1;
-		return 0;
-	}
-	if (parse_uint(value, max, &n, NULL) < 0) {
-		return -EINVAL;
-	}
-	*ret = (int)n;
-	return 0;
-}
-
-static int set_number(const struct key *k, void *at, const char *value)
-{
-	bool size = k->kind == KIND_SIZE || k->kind == KIND_SIZE32;
-	uint64_t v;
-	int r;
-
-	r = size ? parse_size(value, k->max, &v) : parse_uint(value, k->max, &v, NULL);
-	if (r < 0) {
-		return r;
-	}
-	if (k->kind == KIND_UINT32 || k->kind == KIND_SIZE32) {
-		*(uint32_t *)at = (uint32_t)v;
-	} else {
-		*(uint64_t *)at = v;
-	}
-	return 0;
-}
-
-static int set_value(const struct key *k, void *at, const char *value)
-{
-	int i;
-
-	switch (k->kind) {
-	case KIND_PATH:
-	case KIND_TEXT:
-		return *value ? set_text(at, value) : -EINVAL;
-	case KIND_LIST:
-		return *value ? add_text(at, value) : -EINVAL;
-	case KIND_BOOL:
-		return parse_bool(value, at);
-	case KIND_MODE:
-		return parse_mode(value, at);
-	case KIND_WORD:
-		return word_index(k->words, value) < 0 ? -EINVAL : set_text(at, value);
-	case KIND_CGROUP:
-		i = word_index(k->words, value);
-		if (i >= 0) {
-			*(enum sl_config_cgroup *)at = (enum sl_config_cgroup)i;
-		}
-		return i < 0 ? i : 0;
-	case KIND_LEVEL:
-		return sl_log_level_parse(value, at);
-	case KIND_THREADS:
-		return parse_threads(value, k->max, at);
-	default:
-		return set_number(k, at, value);
-	}
-}
-
-static int set(struct sl_config *c, const struct key *k, const char *value, char **ret_error)
-{
-	int r = set_value(k, (char *)c + k->offset, value);
+	int r = sl_key_set(k, (char *)c + k->offset, value);
 
 	if (r == -EINVAL) {
 		return error(ret_error, "%s: bad value '%s': give %s", k->name, value, k->words);

@@ -16,8 +16,8 @@
 #define PERIOD_MAX_US 1000000ull
 #define PERIOD_MIN_US 100000ull
 
-bool sl_watchdog_stuck(struct sl_watch *w, const struct sl_ctl_stats_page *st, uint64_t now_ns,
-	uint64_t bound_ns)
+bool sl_watchdog_stuck(
+	struct sl_watch *w, const struct sl_ctl_stats_page *st, uint64_t now_ns, uint64_t bound_ns)
 {
 	uint64_t begun;
 
@@ -74,10 +74,10 @@ static int on_tick(sd_event_source *src, uint64_t usec, void *user)
 	struct sl_bsession *s, *tmp;
 	struct sl_domain *d;
 
-	sl_list_for_each_safe(s, tmp, &b->sessions, link) {
+	sl_list_for_each_safe (s, tmp, &b->sessions, link) {
 		look(s, now_ns, bound_ns);
 	}
-	sl_list_for_each(d, &b->domains, link) {
+	sl_list_for_each (d, &b->domains, link) {
 		sl_domain_sample(d);
 	}
 	sd_event_source_set_time_relative(src, period_us(b));
@@ -87,6 +87,6 @@ static int on_tick(sd_event_source *src, uint64_t usec, void *user)
 
 int sl_watchdog_start(struct sl_broker *b)
 {
-	return sd_event_add_time_relative(b->event, &b->watchdog, CLOCK_MONOTONIC, period_us(b),
-		PERIOD_MIN_US, on_tick, b);
+	return sd_event_add_time_relative(
+		b->event, &b->watchdog, CLOCK_MONOTONIC, period_us(b), PERIOD_MIN_US, on_tick, b);
 }

@@ -22,5 +22,5 @@ struct sl_watch {
  * when the call began counts, if that is in the past; else the time for which we have seen
  * nothing move does.
  */
-bool sl_watchdog_stuck(struct sl_watch *w, const struct sl_ctl_stats_page *st, uint64_t now_ns,
-	uint64_t bound_ns);
+bool sl_watchdog_stuck(
+	struct sl_watch *w, const struct sl_ctl_stats_page *st, uint64_t now_ns, uint64_t bound_ns);

@@ -38,7 +38,7 @@ static struct owed *find_owed(struct sl_zygote *z, uint32_t slot)
 {
 	struct owed *o;
 
-	sl_list_for_each(o, &z->owed, link) {
+	sl_list_for_each (o, &z->owed, link) {
 		if (o->slot == slot) {
 			return o;
 		}
@@ -199,11 +199,11 @@ static int watch(struct sl_zygote *z)
 	sd_event *event = z->pool->broker->event;
 	int r;
 
-	r = sd_event_add_io(event, &z->channel, sl_launcher_fd(z->launcher), EPOLLIN, on_channel,
-		z);
+	r = sd_event_add_io(
+		event, &z->channel, sl_launcher_fd(z->launcher), EPOLLIN, on_channel, z);
 	if (r >= 0) {
-		r = sd_event_add_io(event, &z->process, sl_launcher_pidfd(z->launcher), EPOLLIN,
-			on_process, z);
+		r = sd_event_add_io(
+			event, &z->process, sl_launcher_pidfd(z->launcher), EPOLLIN, on_process, z);
 	}
 	if (r >= 0) {
 		r = sd_event_source_set_priority(z->process, SD_EVENT_PRIORITY_NORMAL + 1);

@@ -178,7 +178,8 @@ int sl_client_call(struct sl_client *c, const char *method, json_t *params, int 
 	}
 	if (r == -EPROTO) {
 		return error_line(ret_error, r,
-			"%s: the answer to %s makes no sense: use the sluice that came with this broker",
+			"%s: the answer to %s makes no sense: use the sluice that came with this "
+			"broker",
 			c->path, method);
 	}
 	if (r < 0) {

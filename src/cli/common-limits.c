@@ -44,17 +44,16 @@ static int parse_one(const char *item, json_t *limits, char **ret_error)
 			strncmp(item, limits_table[i].word, len) != 0) {
 			continue;
 		}
-		r = limits_table[i].is_size
-			? sl_cli_parse_size(value + 1, &n)
-			: sl_cli_parse_uint(value + 1, limits_table[i].max, &n);
+		r = limits_table[i].is_size ? sl_cli_parse_size(value + 1, &n)
+					    : sl_cli_parse_uint(value + 1, limits_table[i].max, &n);
 		if (r < 0 || n > limits_table[i].max) {
-			return set_error(ret_error, item,
-				r == -EINVAL ? "no number" : "number too large");
+			return set_error(
+				ret_error, item, r == -EINVAL ? "no number" : "number too large");
 		}
-		return json_object_set_new(limits, limits_table[i].key,
-			       json_integer((json_int_t)n)) < 0
-			? -ENOMEM
-			: 0;
+		return json_object_set_new(
+			       limits, limits_table[i].key, json_integer((json_int_t)n)) < 0
+			       ? -ENOMEM
+			       : 0;
 	}
 	return set_error(ret_error, item, value ? "unknown limit" : "no value");
 }

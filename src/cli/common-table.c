@@ -100,8 +100,8 @@ static bool right_aligned(enum sl_format f)
 	return f == SL_FORMAT_BYTES || f == SL_FORMAT_COUNT || f == SL_FORMAT_DURATION_NS;
 }
 
-static void print_cell(const struct sl_column *col, char *text, size_t width, bool last,
-	size_t room)
+static void print_cell(
+	const struct sl_column *col, char *text, size_t width, bool last, size_t room)
 {
 	size_t have;
 
@@ -135,7 +135,9 @@ static void print_row(const struct sl_column *columns, size_t n, const size_t *w
 			snprintf(cell, sizeof(cell), "%s", columns[i].title);
 		}
 		print_cell(&columns[i], cell, widths[i], last,
-			terminal > used ? terminal - used : terminal ? 1 : 0);
+			terminal > used ? terminal - used
+			: terminal      ? 1
+					: 0);
 		used += widths[i] + 2;
 	}
 	putchar('\n');
@@ -151,7 +153,7 @@ int sl_cli_print_table(const struct sl_column *columns, size_t n_columns, const 
 	n_columns = SL_MIN(n_columns, (size_t)COLUMNS_MAX);
 	for (i = 0; i < n_columns; i++) {
 		widths[i] = display_width(columns[i].title);
-		json_array_foreach(rows, at, row) {
+		json_array_foreach (rows, at, row) {
 			format_cell(&columns[i], json_object_get(row, columns[i].key), cell);
 			widths[i] = SL_MAX(widths[i], display_width(cell));
 		}
@@ -159,7 +161,7 @@ int sl_cli_print_table(const struct sl_column *columns, size_t n_columns, const 
 	fputs(bold ? "\033[1m" : "", stdout);
 	print_row(columns, n_columns, widths, terminal, NULL);
 	fputs(bold ? "\033[0m" : "", stdout);
-	json_array_foreach(rows, at, row) {
+	json_array_foreach (rows, at, row) {
 		print_row(columns, n_columns, widths, terminal, row);
 	}
 	return sl_cli_help("");

@@ -160,8 +160,8 @@ static int unit_shift(const char *unit, unsigned int *ret_shift)
 		}
 	}
 	return *unit == '\0' || strcmp(unit, "B") == 0 || (*ret_shift && strcmp(unit, "iB") == 0)
-		? 0
-		: -EINVAL;
+		       ? 0
+		       : -EINVAL;
 }
 
 int sl_cli_parse_size(const char *s, uint64_t *ret_bytes)

@@ -6,21 +6,22 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 
-static const char help[] =
-	"Usage: sluice kill [--json] SESSION|DOMAIN...\n"
-	"\n"
-	"Kills the worker of a session (its number from `sluice ls`), or those of all sessions of a\n"
-	"domain. Their clients see the connection end. A domain keeps its socket: to take that away\n"
-	"use `sluice socket rm`.\n"
-	"\n"
-	"  --json  one JSON object: killed (the sessions' numbers)\n"
-	"  --help  this text\n";
+static const char help[] = "Usage: sluice kill [--json] SESSION|DOMAIN...\n"
+			   "\n"
+			   "Kills the worker of a session (its number from `sluice ls`), or those "
+			   "of all sessions of a\n"
+			   "domain. Their clients see the connection end. A domain keeps its "
+			   "socket: to take that away\n"
+			   "use `sluice socket rm`.\n"
+			   "\n"
+			   "  --json  one JSON object: killed (the sessions' numbers)\n"
+			   "  --help  this text\n";
 
 static int kill_one(struct sl_client *c, json_int_t session, json_t *killed)
 {
 	_cleanup_free_ char *error = NULL;
-	int r = sl_client_call(c, "session.kill", json_pack("{s:I}", "session", session), -1, NULL,
-		&error);
+	int r = sl_client_call(
+		c, "session.kill", json_pack("{s:I}", "session", session), -1, NULL, &error);
 
 	if (r != 0) {
 		sl_cli_error("%s", error);
@@ -38,18 +39,18 @@ static int kill_domain(struct sl_client *c, const char *name, json_t *killed)
 	json_t *row;
 	size_t i;
 
-	r = sl_client_call(c, "session.list", json_pack("{s:s}", "domain", name), -1, &result,
-		&error);
+	r = sl_client_call(
+		c, "session.list", json_pack("{s:s}", "domain", name), -1, &result, &error);
 	if (r != 0) {
 		sl_cli_error("%s: %s: see sluice ls and sluice socket ls", name, error);
 		return sl_client_exit_status(r);
 	}
-	json_array_foreach(json_object_get(result, "sessions"), i, row) {
+	json_array_foreach (json_object_get(result, "sessions"), i, row) {
 		_cleanup_free_ char *why = NULL;
 		json_t *id = json_object_get(row, "session");
 
-		r = sl_client_call(c, "session.kill", json_pack("{s:O}", "session", id), -1, NULL,
-			&why);
+		r = sl_client_call(
+			c, "session.kill", json_pack("{s:O}", "session", id), -1, NULL, &why);
 		/* One that has just ended by itself is what was wanted. */
 		if (r == 0) {
 			json_array_append(killed, id);

@@ -78,7 +78,7 @@ static void shorten(json_t *rows)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row) {
+	json_array_foreach (rows, i, row) {
 		const char *id = json_string_value(json_object_get(row, "container"));
 		char text[16];
 
@@ -145,8 +145,7 @@ static int parse(int argc, char **argv, struct args *a)
 			a->watch_s = 1;
 			if (optarg && (sl_cli_parse_uint(optarg, 86400, &a->watch_s) < 0 ||
 					      a->watch_s == 0)) {
-				return sl_cli_usage("ls", "--watch=%s: give whole seconds",
-					optarg);
+				return sl_cli_usage("ls", "--watch=%s: give whole seconds", optarg);
 			}
 			break;
 		case 'h':

@@ -13,8 +13,7 @@
 #include "cli/common.h"
 
 #define SL_WEAK_COMMAND(cmd)                                                                       \
-	extern const struct sl_command sl_cmd_##cmd                                                \
-		__attribute__((weak, visibility("default")))
+	extern const struct sl_command sl_cmd_##cmd __attribute__((weak, visibility("default")))
 
 SL_WEAK_COMMAND(run);
 SL_WEAK_COMMAND(ls);
@@ -27,8 +26,15 @@ SL_WEAK_COMMAND(bench);
 SL_WEAK_COMMAND(version);
 
 static const struct sl_command *const commands[] = {
-	&sl_cmd_run, &sl_cmd_ls, &sl_cmd_kill, &sl_cmd_socket, &sl_cmd_cdi,
-	&sl_cmd_record, &sl_cmd_replay, &sl_cmd_bench, &sl_cmd_version,
+	&sl_cmd_run,
+	&sl_cmd_ls,
+	&sl_cmd_kill,
+	&sl_cmd_socket,
+	&sl_cmd_cdi,
+	&sl_cmd_record,
+	&sl_cmd_replay,
+	&sl_cmd_bench,
+	&sl_cmd_version,
 };
 
 static int help(void)
@@ -51,8 +57,10 @@ static int help(void)
 		"  --help           this text; every command has its own: sluice COMMAND --help\n"
 		"  --version        the version of this tool\n"
 		"\n"
-		"Exit status: 0 done, 1 failed, 2 wrong usage, 69 no broker answers; run and record\n"
-		"hand on their command's and use 125 to 127 for their own failures. See sluice(1).\n");
+		"Exit status: 0 done, 1 failed, 2 wrong usage, 69 no broker answers; run and "
+		"record\n"
+		"hand on their command's and use 125 to 127 for their own failures. See "
+		"sluice(1).\n");
 }
 
 static const struct sl_command *find(const char *name)

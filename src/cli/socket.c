@@ -14,7 +14,8 @@ static const char help[] =
 	"       sluice socket rm NAME...\n"
 	"       sluice socket ls\n"
 	"\n"
-	"A domain is one container, VM or user; its socket is its identity. `add` makes it and prints\n"
+	"A domain is one container, VM or user; its socket is its identity. `add` makes it and "
+	"prints\n"
 	"the socket's path, `rm` takes it away and ends its sessions.\n"
 	"\n"
 	"Options of add:\n"
@@ -122,7 +123,8 @@ static int set_param(int opt, json_t *params)
 }
 
 /* Parse; names begin at argv[optind] then. -1 to go on, or an exit status. */
-static int parse(int argc, char **argv, const struct option *options, json_t *params, bool *ret_json)
+static int parse(
+	int argc, char **argv, const struct option *options, json_t *params, bool *ret_json)
 {
 	int opt, r;
 
@@ -236,7 +238,7 @@ static void flatten(json_t *rows)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row) {
+	json_array_foreach (rows, i, row) {
 		json_t *limits = json_object_get(row, "limits");
 
 		json_object_set(row, "mem_bytes", json_object_get(limits, "mem_bytes"));

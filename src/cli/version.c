@@ -40,7 +40,7 @@ static void print_sandbox(const json_t *layers)
 	size_t i;
 
 	printf("sandbox  ");
-	json_array_foreach(layers, i, layer) {
+	json_array_foreach (layers, i, layer) {
 		printf(" %s", json_string_value(layer));
 	}
 	printf("%s\n", json_array_size(layers) ? "" : " none reported yet");
@@ -52,7 +52,9 @@ static void print_broker(const json_t *hello)
 
 	sl_cli_format_duration(
 		(uint64_t)json_integer_value(json_object_get(hello, "uptime_ns")), up, sizeof(up));
-	printf("sluiced " "%s, pid %lld, up %s, in %s\n", text_of(hello, "version", "unknown"),
+	printf("sluiced "
+	       "%s, pid %lld, up %s, in %s\n",
+		text_of(hello, "version", "unknown"),
 		(long long)json_integer_value(json_object_get(hello, "pid")), up,
 		text_of(hello, "directory", "unknown"));
 	print_renderer(json_object_get(hello, "renderer"));

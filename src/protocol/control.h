@@ -89,8 +89,8 @@ struct sl_control_request {
  * _fini, and has the id whenever one could be read. SL_CONTROL_BAD_REQUEST with no id means that
  * the line is no JSON object: the connection is then closed after the reply.
  */
-enum sl_control_code sl_control_parse_request(const char *line, size_t len,
-	struct sl_control_request *ret, char **ret_error);
+enum sl_control_code sl_control_parse_request(
+	const char *line, size_t len, struct sl_control_request *ret, char **ret_error);
 void sl_control_request_fini(struct sl_control_request *r);
 
 /*
@@ -106,8 +106,8 @@ char *sl_control_encode_error(const json_t *id, enum sl_control_code code, const
  * it is no reply to that request; or a positive enum sl_control_code with *ret_error (the
  * caller's) when it is an error reply.
  */
-int sl_control_parse_reply(const char *line, size_t len, int64_t id, json_t **ret_result,
-	char **ret_error);
+int sl_control_parse_reply(
+	const char *line, size_t len, int64_t id, json_t **ret_result, char **ret_error);
 
 /* "not-found"; -EINVAL for a word that is no code. */
 const char *sl_control_code_str(enum sl_control_code code);

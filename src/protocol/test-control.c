@@ -89,7 +89,7 @@ static void test_every_method_by_name(void **state)
 		if (i == SL_CONTROL_SESSION_KILL) {
 			params = json_pack("{s:i}", "session", 1);
 		} else if (i == SL_CONTROL_DOMAIN_ADD || i == SL_CONTROL_DOMAIN_REMOVE ||
-			i == SL_CONTROL_DOMAIN_USAGE) {
+			   i == SL_CONTROL_DOMAIN_USAGE) {
 			params = json_pack("{s:s}", "name", "a");
 		}
 		line = sl_control_encode_request(1, sl_control_method_str(i), params);
@@ -126,18 +126,18 @@ static void test_codes(void **state)
 {
 	assert_int_equal(code_of("{\"v\":2,\"id\":1,\"method\":\"hello\",\"new\":1}"),
 		SL_CONTROL_UNSUPPORTED_VERSION);
-	assert_int_equal(code_of("{\"v\":1,\"id\":1,\"method\":\"fly\"}"),
-		SL_CONTROL_UNKNOWN_METHOD);
+	assert_int_equal(
+		code_of("{\"v\":1,\"id\":1,\"method\":\"fly\"}"), SL_CONTROL_UNKNOWN_METHOD);
 	assert_int_equal(
 		code_of("{\"v\":1,\"id\":1,\"method\":\"hello\",\"params\":{\"name\":\"a\"}}"),
 		SL_CONTROL_INVALID);
-	assert_int_equal(code_of("{\"v\":1,\"id\":1,\"method\":\"session.kill\"}"),
+	assert_int_equal(
+		code_of("{\"v\":1,\"id\":1,\"method\":\"session.kill\"}"), SL_CONTROL_INVALID);
+	assert_int_equal(code_of("{\"v\":1,\"id\":1,\"method\":\"session.kill\",\"params\":{"
+				 "\"session\":-1}}"),
 		SL_CONTROL_INVALID);
 	assert_int_equal(
-		code_of("{\"v\":1,\"id\":1,\"method\":\"session.kill\",\"params\":{\"session\":-1}}"),
-		SL_CONTROL_INVALID);
-	assert_int_equal(code_of("{\"v\":1,\"id\":1,\"method\":\"domain.remove\"}"),
-		SL_CONTROL_INVALID);
+		code_of("{\"v\":1,\"id\":1,\"method\":\"domain.remove\"}"), SL_CONTROL_INVALID);
 }
 
 static void test_names(void **state)
@@ -189,8 +189,8 @@ static void test_error_round_trip(void **state)
 		char *error = NULL, *line = sl_control_encode_error(id, i, "why\n\xff");
 
 		assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
-		assert_int_equal(sl_control_parse_reply(line, strlen(line), 9, &result, &error),
-			(int)i);
+		assert_int_equal(
+			sl_control_parse_reply(line, strlen(line), 9, &result, &error), (int)i);
 		assert_string_equal(error, "why\n?");
 		assert_null(result);
 		free(error);
@@ -211,8 +211,8 @@ static void test_replies_that_are_none(void **state)
 		json_t *result = NULL;
 		char *error = NULL;
 
-		assert_int_equal(sl_control_parse_reply(lines[i], strlen(lines[i]), 1, &result,
-					 &error),
+		assert_int_equal(
+			sl_control_parse_reply(lines[i], strlen(lines[i]), 1, &result, &error),
 			-EPROTO);
 		assert_null(result);
 		assert_null(error);
@@ -225,8 +225,8 @@ static void test_code_of_a_later_version(void **state)
 	json_t *result = NULL;
 	char *error = NULL;
 
-	assert_int_equal(sl_control_parse_reply(line, strlen(line), 1, &result, &error),
-		SL_CONTROL_FAILED);
+	assert_int_equal(
+		sl_control_parse_reply(line, strlen(line), 1, &result, &error), SL_CONTROL_FAILED);
 	assert_string_equal(error, "m");
 	free(error);
 }
