@@ -31,6 +31,7 @@ void sl_fence_done(void *user, uint32_t ctx_id, uint32_t ring, uint64_t fence_id
 	/* A context may be gone, and its id in use again, before its last fence is reported. */
 	if (c && fence_id > c->time.done_fence && fence_id <= c->time.last_fence) {
 		c->time.done_fence = fence_id;
+		sl_session_note_result(s);
 	}
 }
 

@@ -99,6 +99,14 @@ static inline void sl_session_note_call(struct sl_session *s, uint64_t began_ns)
 	}
 }
 
+/* Something that the client waited for has come: a read-back or a fence. */
+static inline void sl_session_note_result(struct sl_session *s)
+{
+	if (s->stats.first_result_ns == 0) {
+		s->stats.first_result_ns = sl_now_ns();
+	}
+}
+
 void sl_attachment_free(struct sl_attachment *a);
 void sl_context_free(struct sl_session *s, struct sl_context *c);
 void sl_resource_free(struct sl_session *s, struct sl_resource *r);

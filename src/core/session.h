@@ -26,6 +26,7 @@ struct sl_session_stats {
 	uint64_t bytes_in;       /* from the client's socket */
 	uint64_t faults;         /* the client's, of any kind */
 	uint64_t stall_ns;       /* longest single renderer call */
+	uint64_t first_result_ns; /* CLOCK_MONOTONIC of the first read-back or fence, 0: none */
 	uint64_t mem_bytes, mem_peak_bytes, mem_limit_bytes, mem_refused;
 	uint32_t resources, contexts;
 	uint32_t last_fault; /* enum sl_fault */

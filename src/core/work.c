@@ -106,6 +106,7 @@ int sl_session_transfer_read(struct sl_session *s, uint32_t ctx_id, uint32_t res
 		sl_fence_note_work(s, sl_context_get(s, ctx_id));
 	} else if (e == 0) {
 		r->read_at = s->work;
+		sl_session_note_result(s);
 	}
 	s->stats.transfer_bytes += bytes;
 	return e;

@@ -71,6 +71,9 @@ void sl_stats_idle(struct sl_stats *s, const struct sl_session *session, uint64_
 	SET(resources, st.resources);
 	SET(contexts, st.contexts);
 	SET(last_fault, st.last_fault);
+	if (st.first_result_ns > attached_ns && s->page->first_frame_ns == 0) {
+		SET(first_frame_ns, st.first_result_ns - attached_ns);
+	}
 	SET(busy_since_ns, 0);
 	SET(heartbeat, s->page->heartbeat + 1);
 }
