@@ -20,6 +20,8 @@ class Serve:
         self.socket = f"{self.directory.name}/vtest"
         self.log_path = pathlib.Path(self.directory.name) / "log"
         argv = [str(program), f"--backend={backend}"]
+        # GL is started once and copied: most of these tests are many short sessions.
+        argv += ["--warm"] if backend == "virgl" else []
         argv += [f"--mem={limits['mem_bytes']}"] if "mem_bytes" in limits else []
         argv += [f"--message-ms={limits['message_ms']}"] if "message_ms" in limits else []
         with open(self.log_path, "wb") as log:

@@ -26,19 +26,6 @@ static struct sl_resource_args resource_args(const struct sl_vtest_create *c)
 	};
 }
 
-/* Create it; if the budget says no, once more without the idle memory in the way. */
-static int create(struct sl_vtest *v, const struct sl_vtest_create *c, uint32_t *ret_id)
-{
-	struct sl_resource_args args = resource_args(c);
-	int r;
-
-	r = sl_session_resource_create(v->session, c->handle, &args, 0, ret_id);
-	if (r == SL_FAULT_NO_MEMORY && sl_vt_pool_trim(v->pool)) {
-		r = sl_session_resource_create(v->session, c->handle, &args, 0, ret_id);
-	}
-	return r;
-}
-
 static int attach(struct sl_vtest *v, uint32_t id, struct sl_vt_staging *st, size_t bytes)
 {
 	struct iovec iov = { .iov_base = st->map, .iov_len = bytes };
@@ -55,6 +42,7 @@ static int attach(struct sl_vtest *v, uint32_t id, struct sl_vt_staging *st, siz
 static int make(struct sl_vtest *v, const struct sl_vtest_create *c, uint32_t *ret_id,
 	struct sl_vt_staging **ret_staging)
 {
+	struct sl_resource_args args = resource_args(c);
 	struct sl_vt_staging *st = NULL;
 	uint32_t id = 0;
 	int r;
@@ -68,7 +56,7 @@ static int make(struct sl_vtest *v, const struct sl_vtest_create *c, uint32_t *r
 			return r;
 		}
 	}
-	r = create(v, c, &id);
+	r = sl_session_resource_create(v->session, c->handle, &args, 0, &id);
 	if (r == 0) {
 		r = sl_session_context_attach(v->session, SL_VT_CTX, id);
 		if (r == 0 && st) {
@@ -117,6 +105,10 @@ int sl_vt_resource_create(struct sl_vtest *v, const struct sl_vtest_message *m)
 		return r;
 	}
 	r = make(v, c, &id, &st);
+	if (r == SL_FAULT_NO_MEMORY && sl_vt_pool_trim(v->pool)) {
+		/* Once more, without idle memory in the way. */
+		r = make(v, c, &id, &st);
+	}
 	if (r > 0) {
 		r = refuse(v, c, r, &id);
 	}
@@ -240,6 +232,9 @@ int sl_vt_resource_create_blob(struct sl_vtest *v, const struct sl_vtest_message
 		return r;
 	}
 	r = make_blob(v, &m->blob, &id, &st, &fd);
+	if (r == SL_FAULT_NO_MEMORY && sl_vt_pool_trim(v->pool)) {
+		r = make_blob(v, &m->blob, &id, &st, &fd);
+	}
 	if (r > 0) {
 		/* Id 0 and a byte without an fd: what a client takes for a failed allocation. */
 		r = sl_vt_absorb(v, r);
@@ -366,7 +361,11 @@ int sl_vt_submit(struct sl_vtest *v, uint32_t *cmd, size_t n_dw)
 			return r;
 		}
 	}
-	return sl_vt_absorb(v, sl_session_submit(v->session, SL_VT_CTX, cmd, n_dw));
+	r = sl_session_submit(v->session, SL_VT_CTX, cmd, n_dw);
+	if (r == SL_FAULT_NO_MEMORY && sl_vt_pool_trim(v->pool)) {
+		r = sl_session_submit(v->session, SL_VT_CTX, cmd, n_dw);
+	}
+	return sl_vt_absorb(v, r);
 }
 
 /* Begin the wait that was asked for. 0: nothing to wait for, SL_VT_PENDING, a fault, -errno. */

@@ -38,7 +38,11 @@ int sl_vtest_run(struct sl_vtest *v);
 #define SL_VTEST_IS_FAULT(r) ((r) < SL_VTEST_FAULT_BASE)
 #define SL_VTEST_FAULT(r) (SL_VTEST_FAULT_BASE - (r))
 
-/* The poll(2) events to wait for: POLLIN, POLLOUT, both, or 0 while only a fence can go on. */
+/*
+ * The poll(2) events to wait for: POLLIN, POLLOUT, or 0 while only a fence can go on. poll() says
+ * POLLHUP whatever it was asked for: with 0, a caller ends the session then, or does not poll the
+ * socket; running the front end would change nothing.
+ */
 short sl_vtest_events(const struct sl_vtest *v);
 
 /* CLOCK_MONOTONIC ns at which to call sl_vtest_run() at the latest, or SL_NEVER_NS. */
