@@ -137,8 +137,8 @@ static void make_scene(struct scene *s)
 	s->unix_fd = listen_unix(s->socket, false);
 	s->abstract_fd = listen_unix(s->abstract, true);
 	s->inet_fd = listen_inet(s->port, sizeof(s->port));
-	/* Not close-on-exec, on purpose: a broker's mistake. */
-	s->leaked_fd = open("/dev/null", O_RDONLY);
+	/* Not close-on-exec, on purpose: a broker's mistake, above the fds that a zygote is given. */
+	s->leaked_fd = fcntl(STDERR_FILENO, F_DUPFD, 100);
 }
 
 static void remove_scene(struct scene *s)
