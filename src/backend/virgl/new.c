@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,6 +248,8 @@ int sl_virgl_new(const struct sl_virgl_options *o, struct sl_backend **ret, char
 	}
 	v->poll_fd = sl_library_poll_fd();
 	warm(v);
+	/* What starting up has freed: copies of the process would share it, and copy it to use it. */
+	malloc_trim(0);
 	*ret = &v->base;
 	return 0;
 }
