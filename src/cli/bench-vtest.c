@@ -31,6 +31,8 @@ static const struct sl_bench_case cases[] = {
 static const struct sl_bench_case first_frame = { "first frame", false, true,
 	{ "first-frame", "--draws=10" } };
 
+static const char memory_row[] = "pss";
+
 /* What a session is taken to need at most, client included, when memory is looked at. */
 #define SESSION_MIB 200.0
 #define FEW_SESSIONS 10
@@ -56,10 +58,7 @@ static bool names(const char *item, size_t length, const char *name)
 
 static bool wanted(const struct sl_bench_options *o, const char *name)
 {
-	if (!o->scenes) {
-		return true;
-	}
-	for (const char *at = o->scenes; *at;) {
+	for (const char *at = o->scenes ? o->scenes : name; *at;) {
 		size_t length = strcspn(at, ",");
 
 		if (names(at, length, name)) {
@@ -68,6 +67,27 @@ static bool wanted(const struct sl_bench_options *o, const char *name)
 		at += length + (at[length] == ',');
 	}
 	return false;
+}
+
+/* Does every item of --scenes name a row? Before anything is started. */
+static int check_scenes(const struct sl_bench_options *o)
+{
+	if (o->scenes && !*o->scenes) {
+		return sl_cli_usage("bench", "--scenes: empty");
+	}
+	for (const char *at = o->scenes ? o->scenes : ""; *at;) {
+		size_t length = strcspn(at, ",");
+		bool known = names(at, length, first_frame.name) || names(at, length, memory_row);
+
+		for (size_t i = 0; i < SL_ARRAY_LEN(cases); i++) {
+			known |= names(at, length, cases[i].name);
+		}
+		if (!known) {
+			return sl_cli_usage("bench", "%.*s: no such row", (int)length, at);
+		}
+		at += length + (at[length] == ',');
+	}
+	return SL_EXIT_OK;
 }
 
 static bool is_run(const struct bench *b, const struct sl_bench_case *c)
@@ -171,7 +191,7 @@ static bool wants_first_frame(const struct bench *b)
 
 static bool wants_pss(const struct bench *b)
 {
-	return !b->no_client && b->o->sessions && wanted(b->o, "pss");
+	return !b->no_client && b->o->sessions && wanted(b->o, memory_row);
 }
 
 static void run_all(struct bench *b)
@@ -236,11 +256,6 @@ static int run_with_servers(struct bench *b)
 		sl_cli_error("bench: interrupted: nothing is reported");
 		return SL_EXIT_FAILURE;
 	}
-	if (b->result->n_rows == 0) {
-		sl_cli_error("bench: %s: no such row: sluice bench --help names them",
-			b->o->scenes ? b->o->scenes : "vtest");
-		return SL_EXIT_USAGE;
-	}
 	return b->o->json ? sl_bench_print_json(b->result) : sl_bench_print_text(b->result);
 }
 
@@ -258,7 +273,10 @@ int sl_bench_vtest(const struct sl_bench_options *o)
 	b.result->rounds = o->rounds;
 	b.result->duration_s = o->duration_s;
 	sl_bench_catch_signals();
-	status = find_programs(&b);
+	status = check_scenes(o);
+	if (status == SL_EXIT_OK) {
+		status = find_programs(&b);
+	}
 	if (status == SL_EXIT_OK) {
 		status = run_with_servers(&b);
 	}

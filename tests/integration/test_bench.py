@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import time
 
 import pytest
 
@@ -88,6 +91,7 @@ def test_missing_bubblewrap(sluice, tmp_path):
     [], ["nonesuch"], ["vtest", "vtest"], ["vtest", "--rounds=0"], ["vtest", "--rounds=x"],
     ["vtest", "--duration=nan"], ["vtest", "--duration=-1"], ["vtest", "--bogus"],
     ["vtest", "--rounds=65"], ["vtest", "--sessions=1000"], ["vtest", "--scenes"],
+    ["vtest", "--scenes="], ["vtest", "--scenes=,"],
 ])
 def test_usage(sluice, args):
     reply = sluice("bench", *args)
@@ -97,9 +101,9 @@ def test_usage(sluice, args):
 
 
 def test_unknown_scene(bench):
-    reply = bench("--scenes=nonesuch")
+    reply = bench("--scenes=build,nonesuch")
     assert reply.returncode == 2
-    assert "nonesuch" in reply.stderr
+    assert "nonesuch" in reply.stderr and reply.stderr.count("\n") == 1
 
 
 def test_help(sluice):
@@ -109,11 +113,8 @@ def test_help(sluice):
 
 @pytest.mark.slow
 def test_nothing_is_left(bench, build, tmp_path):
-    """No process of ours and no directory, also when it is interrupted."""
+    """No directory of ours, also when it is interrupted."""
     before = set(os.listdir("/tmp"))
-    import signal
-    import subprocess
-    import time
     process = subprocess.Popen([str(build / "src" / "cli" / "sluice"), "bench", "vtest",
                                 "--scenes=500 draws", "--sessions=0"],
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

@@ -152,7 +152,7 @@ def compare(tests, columns, args):
         if not lost:
             break
         again = {n: tests[n] for n in lost}
-        print(f"{len(again)} differ: trying them again", file=sys.stderr)
+        print(f"{len(again)} differ, trying them again: {', '.join(again)}", file=sys.stderr)
         peer = run_tests(again, columns["peer"]["socket"], args)
         ours = run_tests(again, columns["sluice"]["socket"], args)
         # A test that ever passes here, or ever fails there, is not a difference of the servers.
