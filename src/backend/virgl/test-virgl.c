@@ -4,7 +4,10 @@
  * refusals. libvirglrenderer is one state per process, so every test runs in a child of its own;
  * where there is no EGL at all everything is skipped.
  */
+#include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -347,6 +351,51 @@ static void test_a_missing_library_is_named(void **state)
 	in_child(body_missing_library, SL_HOST_GL_CORE);
 }
 
+/* Hide the desktop GL libraries beside libvirglrenderer, in a mount namespace of this process. */
+static bool hide_desktop_gl(void)
+{
+	static const char *const names[] = { "libGL.so.1", "libOpenGL.so.0", "libGLX.so.0" };
+	void *lib = dlopen("libvirglrenderer.so.1", RTLD_NOW | RTLD_NOLOAD);
+	struct link_map *map;
+	const char *slash;
+	char path[4096];
+
+	if (!lib || dlinfo(lib, RTLD_DI_LINKMAP, &map) < 0 || !(slash = strrchr(map->l_name, '/')) ||
+		(unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) ||
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		return false;
+	}
+	for (size_t i = 0; i < SL_ARRAY_LEN(names); i++) {
+		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - map->l_name), map->l_name,
+			names[i]);
+		if (access(path, F_OK) == 0 && mount("/dev/null", path, NULL, MS_BIND, NULL) < 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void body_gles_alone(enum sl_host_gl mode)
+{
+	struct sl_virgl_options o = options(SL_HOST_GL_CORE);
+	struct sl_backend *b;
+	char *error = NULL;
+
+	if (!hide_desktop_gl()) {
+		fprintf(stderr, "cannot hide libraries here: not tested\n");
+		return;
+	}
+	CHECK(sl_virgl_new(&o, &b, &error) == -ENOENT);
+	CHECK(error && strstr(error, "--host-gl=es") && !strchr(error, '\n'));
+	free(error);
+	body_clear(mode);
+}
+
+static void test_gles_alone_suffices(void **state)
+{
+	in_child(body_gles_alone, SL_HOST_GL_ES);
+}
+
 /* Whether there is anything to test: asked in a child, which may also die of it. */
 static bool have_egl(void)
 {
@@ -382,6 +431,7 @@ int main(void)
 		cmocka_unit_test(test_bad_commands_stay_in_their_context),
 		cmocka_unit_test(test_query_results_arrive),
 		cmocka_unit_test(test_a_missing_library_is_named),
+		cmocka_unit_test(test_gles_alone_suffices),
 	};
 
 	if (!have_egl()) {
