@@ -30,6 +30,7 @@ enum {
 	OPT_LOG,
 	OPT_ATTACK,
 	OPT_WITHOUT_SECCOMP,
+	OPT_PRETEND_THREADS,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -53,6 +54,7 @@ static const struct option long_options[] = {
 #ifdef SL_HOSTILE
 	{ "attack", required_argument, NULL, OPT_ATTACK },
 	{ "without-seccomp", no_argument, NULL, OPT_WITHOUT_SECCOMP },
+	{ "pretend-threads", no_argument, NULL, OPT_PRETEND_THREADS },
 #endif
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -152,6 +154,9 @@ static bool take_other(int c, struct sl_worker_options *o)
 		return true;
 	case OPT_WITHOUT_SECCOMP:
 		o->without_seccomp = true;
+		return true;
+	case OPT_PRETEND_THREADS:
+		o->pretend_threads = true;
 		return true;
 #endif
 	default:

@@ -22,6 +22,7 @@ struct sl_worker_options {
 #ifdef SL_HOSTILE
 	const char *attack;
 	bool without_seccomp;
+	bool pretend_threads; /* as if the renderer had turned out not to be forkable */
 #endif
 };
 

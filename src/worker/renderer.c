@@ -29,6 +29,16 @@ static bool never_inherits(const struct sl_worker_options *o)
 	return o->no_inherit || o->virgl.render_node_fd >= 0 || o->virgl.llvmpipe_threads > 0;
 }
 
+static bool forkable(const struct sl_worker_options *o, const struct sl_backend *b)
+{
+#ifdef SL_HOSTILE
+	if (o->pretend_threads) {
+		return false;
+	}
+#endif
+	return sl_virgl_forkable(b);
+}
+
 int sl_renderer_prepare(const struct sl_worker_options *o, struct sl_backend **ret,
 	char **ret_error)
 {
@@ -51,7 +61,7 @@ int sl_renderer_prepare(const struct sl_worker_options *o, struct sl_backend **r
 	if (r < 0) {
 		return r;
 	}
-	if (!sl_virgl_forkable(b)) {
+	if (!forkable(o, b)) {
 		return -EAGAIN;
 	}
 	*ret = b;

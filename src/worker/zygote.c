@@ -50,22 +50,24 @@ static int say_hello(int channel_fd)
 /* A renderer with threads cannot be forked and cannot be undone: a fresh image, which makes none. */
 static int start_over(const struct sl_worker_options *o)
 {
-	extern char **environ;
-	char *argv[64], fds[2][32];
+	char no_inherit[] = "--no-inherit";
+	char *argv[64];
 	size_t n = 0;
+
+	if (o->program_fd < 0) {
+		return -ENOEXEC;
+	}
 
 	while (o->argv[n] && n < SL_ARRAY_LEN(argv) - 3) {
 		argv[n] = o->argv[n];
 		n++;
 	}
-	snprintf(fds[0], sizeof(fds[0]), "--no-inherit");
-	argv[n++] = fds[0];
+	argv[n++] = no_inherit;
 	argv[n] = NULL;
-	if (o->program_fd >= 0) {
-		syscall(SYS_execveat, o->program_fd, "", argv, environ, AT_EMPTY_PATH);
-	} else {
-		errno = ENOEXEC;
-	}
+	/* What the launcher gave us is all that the new image may have. */
+	fcntl(o->channel_fd, F_SETFD, 0);
+	syscall(SYS_close_range, SL_MAX(o->channel_fd, o->program_fd) + 1, ~0u, 0);
+	syscall(SYS_execveat, o->program_fd, "", argv, environ, AT_EMPTY_PATH);
 	return -errno;
 }
 

@@ -2,7 +2,7 @@
 /*
  * Launcher, zygote and workers together: three workers serve, one is killed and the others go on,
  * the zygote is killed and they still go on, and when their launcher's process dies nothing is
- * left. Usage: sandbox-smoke WORKER [--null] [--uids] [--no-sandbox] [--drop]
+ * left. Usage: sandbox-smoke WORKER [--null] [--threads] [--start-over] [--uids] [--no-sandbox] [--drop]
  */
 #include <errno.h>
 #include <signal.h>
@@ -31,12 +31,21 @@ struct arguments {
 static void parse(int argc, char **argv, struct arguments *a)
 {
 	if (argc < 2) {
-		h_bail("usage: %s WORKER [--null] [--uids] [--no-sandbox] [--drop]", argv[0]);
+		h_bail("usage: %s WORKER [--null] [--threads] [--uids] [--no-sandbox] [--drop]", argv[0]);
 	}
 	a->options.worker_path = argv[1];
 	a->options.llvmpipe_threads = 0;
 	for (int i = 2; i < argc; i++) {
 		a->options.null_backend |= strcmp(argv[i], "--null") == 0;
+		if (strcmp(argv[i], "--start-over") == 0) {
+			static const char *const pretend[] = { "--pretend-threads", NULL };
+
+			a->options.worker_args = pretend;
+		}
+		if (strcmp(argv[i], "--threads") == 0) {
+			/* Such a renderer cannot be inherited. */
+			a->options.llvmpipe_threads = 2;
+		}
 		a->options.no_sandbox |= strcmp(argv[i], "--no-sandbox") == 0;
 		a->drop |= strcmp(argv[i], "--drop") == 0;
 		a->dropped |= strcmp(argv[i], "--dropped") == 0;
@@ -79,11 +88,13 @@ static uint32_t expected_layers(const struct sl_launch_options *o)
 {
 	uint32_t all = SL_SANDBOX_USERNS | SL_SANDBOX_MOUNTNS | SL_SANDBOX_NETNS |
 		SL_SANDBOX_IPCNS | SL_SANDBOX_PIDNS | SL_SANDBOX_UTSNS | SL_SANDBOX_NO_CAPS |
-		SL_SANDBOX_NO_NEW_PRIVS | SL_SANDBOX_RLIMITS | SL_SANDBOX_SECCOMP |
-		SL_SANDBOX_EMPTY_ROOT;
+		SL_SANDBOX_NO_NEW_PRIVS | SL_SANDBOX_RLIMITS | SL_SANDBOX_SECCOMP;
 
 	if (o->no_sandbox) {
 		return 0;
+	}
+	if (o->llvmpipe_threads == 0 && !o->worker_args) {
+		all |= SL_SANDBOX_EMPTY_ROOT;
 	}
 	return all | (o->uid_count > 0 ? SL_SANDBOX_OWN_UID : 0);
 }
