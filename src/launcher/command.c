@@ -112,8 +112,10 @@ int sl_command_find(const struct sl_launch_options *o, char **ret_path, char **r
 	if (asprintf(ret_error,
 		    "cannot run %s: %s: install Sluice whole, or name the directory of " PROGRAM
 		    " in SLUICE_LIBEXECDIR",
-		    path ?: PROGRAM, path ? strerror(errno) : "found neither beside this program "
-		    "nor in " SLUICE_LIBEXECDIR) < 0) {
+		    path ?: PROGRAM,
+		    path ? strerror(errno)
+			 : "found neither beside this program "
+			   "nor in " SLUICE_LIBEXECDIR) < 0) {
 		*ret_error = NULL;
 	}
 	free(path);
@@ -143,8 +145,8 @@ static int push_paths(const struct sl_launch_options *o, char ***v, size_t *n)
 	return r;
 }
 
-int sl_command_argv(const struct sl_launch_options *o, const char *program, uint32_t layers,
-	char ***ret)
+int sl_command_argv(
+	const struct sl_launch_options *o, const char *program, uint32_t layers, char ***ret)
 {
 	_cleanup_(strv_freep) char **v = NULL;
 	size_t n = 0;

@@ -60,8 +60,8 @@ static int check_uids(const struct sl_launch_options *o, char **ret_error)
 	}
 	if (first == 0 || last > UINT32_MAX || (first <= 65534 && last > 65534)) {
 		return refuse(-EINVAL, ret_error,
-			"worker uids %u to %u: the range must hold neither 0 nor 65534", o->uid_base,
-			(unsigned int)(last - 1));
+			"worker uids %u to %u: the range must hold neither 0 nor 65534",
+			o->uid_base, (unsigned int)(last - 1));
 	}
 	return 0;
 }
@@ -71,17 +71,20 @@ static int open_files(const struct sl_launch_options *o, const char *program, st
 {
 	s->program_fd = open(program, O_RDONLY | O_CLOEXEC);
 	if (s->program_fd < 0) {
-		return refuse(-errno, ret_error, "cannot read %s: %m: check its permissions", program);
+		return refuse(
+			-errno, ret_error, "cannot read %s: %m: check its permissions", program);
 	}
 	s->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (s->null_fd < 0) {
-		return refuse(-errno, ret_error, "cannot open /dev/null: %m: the host needs a /dev");
+		return refuse(
+			-errno, ret_error, "cannot open /dev/null: %m: the host needs a /dev");
 	}
 	if (o->render_node) {
 		s->node_fd = open(o->render_node, O_RDWR | O_CLOEXEC);
 		if (s->node_fd < 0) {
 			return refuse(-errno, ret_error,
-				"cannot open render node %s: %m: check that the path exists and that "
+				"cannot open render node %s: %m: check that the path exists and "
+				"that "
 				"sluiced's user is in its group",
 				o->render_node);
 		}
@@ -101,9 +104,9 @@ static void start_done(struct sl_start *s)
 
 static uint32_t layers_of(const struct sl_launch_options *o)
 {
-	return o->no_sandbox ? 0 :
-			       SL_SANDBOX_USERNS | SL_SANDBOX_MOUNTNS | SL_SANDBOX_NETNS |
-					SL_SANDBOX_IPCNS | SL_SANDBOX_UTSNS;
+	return o->no_sandbox ? 0
+			     : SL_SANDBOX_USERNS | SL_SANDBOX_MOUNTNS | SL_SANDBOX_NETNS |
+				       SL_SANDBOX_IPCNS | SL_SANDBOX_UTSNS;
 }
 
 static int start(struct sl_launcher *l, const struct sl_launch_options *o, char **ret_error)

@@ -10,8 +10,8 @@
 /* The fds that a zygote finds open, besides 0 to 2. */
 enum {
 	SL_ZYGOTE_CHANNEL_FD = 3,
-	SL_ZYGOTE_NODE_FD = 4, /* the render node, if there is one */
-	SL_ZYGOTE_REPORT_FD = 5, /* close-on-exec: to its launcher, until the program runs */
+	SL_ZYGOTE_NODE_FD = 4,    /* the render node, if there is one */
+	SL_ZYGOTE_REPORT_FD = 5,  /* close-on-exec: to its launcher, until the program runs */
 	SL_ZYGOTE_PROGRAM_FD = 6, /* the program, to start itself over */
 	SL_ZYGOTE_N_FDS,
 };
@@ -25,7 +25,7 @@ struct sl_start {
 	int node_fd;
 	int report_fd; /* the child's end of the report channel */
 	int null_fd;
-	bool root;     /* started by root: the zygote becomes uid nobody */
+	bool root; /* started by root: the zygote becomes uid nobody */
 };
 
 /* What the child tells its launcher before the program runs; both ends are this code. */
@@ -49,16 +49,15 @@ struct sl_start_report {
 
 /* command.c: the program, its arguments and its environment. Errors as sl_launcher_new(). */
 int sl_command_find(const struct sl_launch_options *o, char **ret_path, char **ret_error);
-int sl_command_argv(const struct sl_launch_options *o, const char *program, uint32_t layers,
-	char ***ret);
+int sl_command_argv(
+	const struct sl_launch_options *o, const char *program, uint32_t layers, char ***ret);
 int sl_command_env(char *const *environment, char ***ret);
 void sl_command_strv_free(char **v);
 
 /* child.c: runs in the new process, never returns. */
 void sl_child_main(const struct sl_start *s) __attribute__((noreturn));
 /* Tell the launcher and exit. */
-void sl_child_fail(enum sl_start_step step, int error, const char *what)
-	__attribute__((noreturn));
+void sl_child_fail(enum sl_start_step step, int error, const char *what) __attribute__((noreturn));
 
 /* root.c: also in the child. Open what is to be bound, later mount it and make it the root. */
 struct sl_root;

@@ -74,12 +74,13 @@ char *sl_start_remedy(const char *sys, const struct sl_start_report *report)
 	case SL_START_MOUNT:
 	case SL_START_PIVOT:
 		r = asprintf(&line, "cannot build the sandbox's root (%s): %s: %s", what, why,
-			report->error == EPERM || report->error == EACCES ?
-				userns_remedy(sys, report->error) :
-				"the host must have /proc and /usr");
+			report->error == EPERM || report->error == EACCES
+				? userns_remedy(sys, report->error)
+				: "the host must have /proc and /usr");
 		break;
 	case SL_START_EXEC:
-		r = asprintf(&line, "cannot run %s in the sandbox: %s: it must be executable for "
+		r = asprintf(&line,
+			"cannot run %s in the sandbox: %s: it must be executable for "
 			"everybody, and its libraries lie under /usr",
 			what, why);
 		break;

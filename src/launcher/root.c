@@ -102,8 +102,8 @@ static void add_system(struct sl_root *r)
 {
 	static const char *const merged[] = { "/lib", "/lib64", "/lib32", "/libx32", "/bin",
 		"/sbin" };
-	static const char *const config[] = { "/etc/ld.so.cache", "/etc/alternatives",
-		"/etc/glvnd", "/etc/egl", "/etc/drirc", "/etc/vulkan", "/etc/nvidia" };
+	static const char *const config[] = { "/etc/ld.so.cache", "/etc/alternatives", "/etc/glvnd",
+		"/etc/egl", "/etc/drirc", "/etc/vulkan", "/etc/nvidia" };
 
 	add_bind(r, "/usr", BIND_FILES);
 	for (size_t i = 0; i < SL_ARRAY_LEN(merged); i++) {
@@ -185,8 +185,8 @@ struct sl_root *sl_root_open(const struct sl_launch_options *o)
 	}
 	for (size_t i = 0; o->binds && o->binds[i]; i++) {
 		/* Named on purpose: devices in it work, and what is missing is an error. */
-		add_bind(r, o->binds[i], strncmp(o->binds[i], "/dev/", 5) == 0 ? BIND_DEVICE :
-										  BIND_FILES);
+		add_bind(r, o->binds[i],
+			strncmp(o->binds[i], "/dev/", 5) == 0 ? BIND_DEVICE : BIND_FILES);
 	}
 	return r;
 }
@@ -255,9 +255,9 @@ static int restrict_mount(const char *path, unsigned long flags)
 {
 	struct mount_attr attr = {
 		.attr_set = (flags & MS_RDONLY ? MOUNT_ATTR_RDONLY : 0) |
-			(flags & MS_NOSUID ? MOUNT_ATTR_NOSUID : 0) |
-			(flags & MS_NODEV ? MOUNT_ATTR_NODEV : 0) |
-			(flags & MS_NOEXEC ? MOUNT_ATTR_NOEXEC : 0),
+			    (flags & MS_NOSUID ? MOUNT_ATTR_NOSUID : 0) |
+			    (flags & MS_NODEV ? MOUNT_ATTR_NODEV : 0) |
+			    (flags & MS_NOEXEC ? MOUNT_ATTR_NOEXEC : 0),
 	};
 
 	if (syscall(SYS_mount_setattr, AT_FDCWD, path, AT_RECURSIVE, &attr, sizeof(attr)) == 0) {
@@ -295,8 +295,7 @@ static void place(const struct entry *e)
 static void place_empty(void)
 {
 	if (mkdir("empty", 0555) < 0 ||
-		mount("sluice", "empty", "tmpfs",
-			MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
+		mount("sluice", "empty", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
 			"mode=0555,size=4k,nr_inodes=1") < 0) {
 		sl_child_fail(SL_START_MOUNT, errno, "/empty");
 	}

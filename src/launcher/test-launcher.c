@@ -231,9 +231,9 @@ static void test_no_user_namespaces(void **state)
 			_exit(77);
 		}
 		_exit(launch_error(&o, &error) == -ENOSPC && error &&
-					strstr(error, "user.max_user_namespaces") ?
-				0 :
-				1);
+					strstr(error, "user.max_user_namespaces")
+				? 0
+				: 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {

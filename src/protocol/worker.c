@@ -12,7 +12,10 @@
 #include "util/cleanup.h"
 #include "util/fds.h"
 
-#define STRING(type, member) { offsetof(struct type, member), sizeof(((struct type *)0)->member) }
+#define STRING(type, member)                                                                       \
+	{                                                                                          \
+		offsetof(struct type, member), sizeof(((struct type *)0)->member)                  \
+	}
 
 /* Per type: its size and its strings; a size of 0 is a number without a body yet. */
 static const struct {

@@ -30,6 +30,7 @@
 
 #define CALL(name) SCMP_SYS(name)
 
+/* clang-format off: lists and rules, one below the other */
 /* Allowed with any arguments. Names that an architecture lacks are skipped by libseccomp. */
 static const int plain[] = {
 	/* the session: its socket, its channel, its log */
@@ -207,6 +208,7 @@ static int add_rules(scmp_filter_ctx ctx, enum sl_filter_kind kind)
 	return r ?: add_device(ctx);
 }
 
+/* clang-format on */
 /* libseccomp writes its program to an fd. */
 static int take_program(scmp_filter_ctx ctx, struct sl_filter *ret)
 {

@@ -167,8 +167,8 @@ static int attack_clone_vm(const struct target *t)
 {
 	static char stack[65536] __attribute__((aligned(16)));
 
-	return outcome(clone(do_nothing, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD,
-		NULL));
+	return outcome(
+		clone(do_nothing, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, NULL));
 }
 
 /* The driver takes exit status 42 for success: after execve there is nobody else to tell. */
@@ -333,8 +333,8 @@ static int attack_tiocsti(const struct target *t)
 
 static int attack_write_exec(const struct target *t)
 {
-	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-		-1, 0);
+	void *p = mmap(
+		NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return p == MAP_FAILED ? -errno : 0;
 }
@@ -356,8 +356,8 @@ static int attack_exec_file_mapping(const struct target *t)
 	if (fd < 0 || ftruncate(fd, 4096) < 0) {
 		return -errno;
 	}
-	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0) == MAP_FAILED ? -errno :
-											  0;
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0) == MAP_FAILED ? -errno
+											: 0;
 }
 
 /* Any fd that is neither standard nor one of the three that a worker must have. */

@@ -56,8 +56,8 @@ static int allow_root(int ruleset, uint64_t handled)
 {
 	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct path_attr rule = {
-		.allowed_access = handled &
-			(FS_EXECUTE | FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_IOCTL_DEV),
+		.allowed_access = handled & (FS_EXECUTE | FS_READ_FILE | FS_READ_DIR |
+						    FS_WRITE_FILE | FS_IOCTL_DEV),
 		.parent_fd = root,
 	};
 
@@ -65,7 +65,8 @@ static int allow_root(int ruleset, uint64_t handled)
 		return -errno;
 	}
 	/* Every mount is read-only, so writing reaches device nodes only. */
-	return syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno : 0;
+	return syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno
+											: 0;
 }
 
 int sl_landlock_restrict(bool read_root)

@@ -67,8 +67,8 @@ static bool number(const char *name, long min, long max, long *ret)
 	long v = strtol(optarg, &end, 0);
 
 	if (end == optarg || *end || v < min || v > max) {
-		fprintf(stderr, "sluice-worker: --%s=%s: a number from %ld to %ld is needed\n", name,
-			optarg, min, max);
+		fprintf(stderr, "sluice-worker: --%s=%s: a number from %ld to %ld is needed\n",
+			name, optarg, min, max);
 		return false;
 	}
 	*ret = v;
@@ -126,7 +126,8 @@ static bool take_other(int c, struct sl_worker_options *o)
 		return true;
 	case OPT_HOST_GL:
 		if (sl_host_gl_parse(optarg, &o->virgl.host_gl) < 0) {
-			fprintf(stderr, "sluice-worker: --host-gl=%s: one of on, core, es\n", optarg);
+			fprintf(stderr, "sluice-worker: --host-gl=%s: one of on, core, es\n",
+				optarg);
 			return false;
 		}
 		return true;
@@ -164,8 +165,7 @@ static bool take_other(int c, struct sl_worker_options *o)
 	}
 }
 
-enum sl_options_result sl_worker_options_parse(int argc, char **argv,
-	struct sl_worker_options *ret)
+enum sl_options_result sl_worker_options_parse(int argc, char **argv, struct sl_worker_options *ret)
 {
 	struct sl_worker_options o = {
 		.virgl = { .render_node_fd = -1, .llvmpipe_threads = -1 },

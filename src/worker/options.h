@@ -13,11 +13,11 @@ struct sl_worker_options {
 	int channel_fd;
 	int program_fd; /* this program, to start over, or -1 */
 	enum sl_log_level log_level;
-	uint32_t layers;   /* SL_SANDBOX_* that stage 1 has achieved */
-	uint32_t n_uids;   /* slots with a uid of their own: 1 to n_uids inside */
+	uint32_t layers; /* SL_SANDBOX_* that stage 1 has achieved */
+	uint32_t n_uids; /* slots with a uid of their own: 1 to n_uids inside */
 	bool null_backend;
 	bool no_sandbox;
-	bool no_inherit;   /* workers make their renderer themselves */
+	bool no_inherit; /* workers make their renderer themselves */
 	char **argv;
 #ifdef SL_HOSTILE
 	const char *attack;
@@ -32,5 +32,5 @@ enum sl_options_result {
 	SL_OPTIONS_WRONG, /* said why */
 };
 
-enum sl_options_result sl_worker_options_parse(int argc, char **argv,
-	struct sl_worker_options *ret);
+enum sl_options_result sl_worker_options_parse(
+	int argc, char **argv, struct sl_worker_options *ret);

@@ -16,8 +16,7 @@ static int make_null(struct sl_backend **ret)
 	return sl_null_new(&(struct sl_null_options){ 0 }, ret);
 }
 
-int sl_renderer_make(const struct sl_worker_options *o, struct sl_backend **ret,
-	char **ret_error)
+int sl_renderer_make(const struct sl_worker_options *o, struct sl_backend **ret, char **ret_error)
 {
 	*ret_error = NULL;
 	return o->null_backend ? make_null(ret) : sl_virgl_new(&o->virgl, ret, ret_error);
@@ -39,8 +38,8 @@ static bool forkable(const struct sl_worker_options *o, const struct sl_backend 
 	return sl_virgl_forkable(b);
 }
 
-int sl_renderer_prepare(const struct sl_worker_options *o, struct sl_backend **ret,
-	char **ret_error)
+int sl_renderer_prepare(
+	const struct sl_worker_options *o, struct sl_backend **ret, char **ret_error)
 {
 	struct sl_backend *b;
 	int r;
@@ -68,8 +67,7 @@ int sl_renderer_prepare(const struct sl_worker_options *o, struct sl_backend **r
 	return 0;
 }
 
-void sl_renderer_describe(const struct sl_backend *b, uint32_t layers,
-	union sl_ctl_message *ret)
+void sl_renderer_describe(const struct sl_backend *b, uint32_t layers, union sl_ctl_message *ret)
 {
 	struct sl_ctl_renderer *r = &ret->renderer;
 

@@ -10,11 +10,9 @@
  * each must make its own (a GPU, or a renderer with threads). -EAGAIN: a renderer was made that
  * cannot be inherited after all; the process must start over with --no-inherit.
  */
-int sl_renderer_prepare(const struct sl_worker_options *o, struct sl_backend **ret,
-	char **ret_error);
+int sl_renderer_prepare(
+	const struct sl_worker_options *o, struct sl_backend **ret, char **ret_error);
 /* In a worker that has inherited none. */
-int sl_renderer_make(const struct sl_worker_options *o, struct sl_backend **ret,
-	char **ret_error);
+int sl_renderer_make(const struct sl_worker_options *o, struct sl_backend **ret, char **ret_error);
 /* The RENDERER message. */
-void sl_renderer_describe(const struct sl_backend *b, uint32_t layers,
-	union sl_ctl_message *ret);
+void sl_renderer_describe(const struct sl_backend *b, uint32_t layers, union sl_ctl_message *ret);

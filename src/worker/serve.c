@@ -91,8 +91,10 @@ static void read_channel(struct serving *s)
 		end(s, END_SHUTDOWN, 0);
 	} else {
 		/* A second ATTACH is for DRM sessions, which are not served here. */
-		sl_worker_tell_fault(s->w->channel_fd, 0, false, "unexpected message %u from the "
-			"broker", m.h.type);
+		sl_worker_tell_fault(s->w->channel_fd, 0, false,
+			"unexpected message %u from the "
+			"broker",
+			m.h.type);
 	}
 }
 
@@ -179,9 +181,10 @@ static void report(const struct serving *s)
 
 	switch (s->end) {
 	case END_FAULT:
-		sl_notice("session %llu: ended: %s", (unsigned long long)id, sl_fault_str(s->fault));
-		sl_worker_tell_fault(s->w->channel_fd, (uint32_t)s->fault, true, "%s",
-			sl_fault_str(s->fault));
+		sl_notice(
+			"session %llu: ended: %s", (unsigned long long)id, sl_fault_str(s->fault));
+		sl_worker_tell_fault(
+			s->w->channel_fd, (uint32_t)s->fault, true, "%s", sl_fault_str(s->fault));
 		break;
 	case END_HOST:
 		sl_err("session %llu: ended by a fault of this host: %s", (unsigned long long)id,
@@ -268,8 +271,8 @@ static int status_of(const struct serving *s)
 	}
 }
 
-int sl_worker_serve(struct sl_worker *w, const struct sl_ctl_attach *attach, int client_fd,
-	int record_fd)
+int sl_worker_serve(
+	struct sl_worker *w, const struct sl_ctl_attach *attach, int client_fd, int record_fd)
 {
 	struct serving s = { .w = w, .client_fd = -1, .record_fd = record_fd };
 	union sl_ctl_message m;
@@ -283,10 +286,10 @@ int sl_worker_serve(struct sl_worker *w, const struct sl_ctl_attach *attach, int
 	sl_ctl_init(&m, SL_CTL_ATTACHED, 0);
 	r = r ?: sl_ctl_send(w->channel_fd, &m, NULL);
 	if (r < 0) {
-		sl_err("session %llu: cannot begin: %s",
-			(unsigned long long)attach->session_id, strerror(-r));
-		sl_worker_tell_fault(w->channel_fd, 0, true, "the session cannot begin: %s",
+		sl_err("session %llu: cannot begin: %s", (unsigned long long)attach->session_id,
 			strerror(-r));
+		sl_worker_tell_fault(
+			w->channel_fd, 0, true, "the session cannot begin: %s", strerror(-r));
 		return SL_WORKER_HOST_FAILED;
 	}
 	loop(&s);

@@ -69,8 +69,8 @@ static void become_worker(const struct sl_zygote_state *z, struct pairs *p, uint
 	sl_worker_run(z, slot, channel);
 }
 
-static void intermediate(const struct sl_zygote_state *z, struct pairs *p, uint32_t slot)
-	_noreturn_;
+static void intermediate(
+	const struct sl_zygote_state *z, struct pairs *p, uint32_t slot) _noreturn_;
 
 static void intermediate(const struct sl_zygote_state *z, struct pairs *p, uint32_t slot)
 {
@@ -78,8 +78,8 @@ static void intermediate(const struct sl_zygote_state *z, struct pairs *p, uint3
 	int pidfd;
 	pid_t pid;
 
-	if (!z->o->no_sandbox && unshare(CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-					 CLONE_NEWUTS | CLONE_NEWNS) < 0) {
+	if (!z->o->no_sandbox && unshare(CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+					 CLONE_NEWNS) < 0) {
 		intermediate_fail(p->report[1], "unshare");
 	}
 	pid = fork();

@@ -26,8 +26,8 @@ int sl_stats_new(struct sl_stats **ret, int *ret_fd)
 		return -ENOMEM;
 	}
 	fd = sl_memfd_sealed("sluice-stats", sizeof(*s->page));
-	s->page = fd < 0 ? MAP_FAILED :
-			   mmap(NULL, sizeof(*s->page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	s->page = fd < 0 ? MAP_FAILED
+			 : mmap(NULL, sizeof(*s->page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (s->page == MAP_FAILED) {
 		r = fd < 0 ? fd : -errno;
 		free(s);

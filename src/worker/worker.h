@@ -18,7 +18,7 @@ struct sl_worker {
 /* Exit statuses of a worker. */
 enum {
 	SL_WORKER_OK = 0,
-	SL_WORKER_HOST_FAILED = 1,  /* what failed was said */
+	SL_WORKER_HOST_FAILED = 1, /* what failed was said */
 	SL_WORKER_USAGE = 2,
 	SL_WORKER_CLIENT_FAULT = 3, /* the client broke the protocol or a limit */
 	SL_WORKER_HUNG_EXIT = 4,    /* releasing the session took too long */
@@ -31,8 +31,8 @@ void sl_worker_run(const struct sl_zygote_state *z, uint32_t slot, int channel_f
  * serve.c: one session, from ATTACH to its end. Takes the fds and the worker's back end. Returns
  * the exit status.
  */
-int sl_worker_serve(struct sl_worker *w, const struct sl_ctl_attach *attach, int client_fd,
-	int record_fd);
+int sl_worker_serve(
+	struct sl_worker *w, const struct sl_ctl_attach *attach, int client_fd, int record_fd);
 
 #ifdef SL_HOSTILE
 /*

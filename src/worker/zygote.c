@@ -47,7 +47,8 @@ static int say_hello(int channel_fd)
 	return sl_ctl_send(channel_fd, &m, NULL);
 }
 
-/* A renderer with threads cannot be forked and cannot be undone: a fresh image, which makes none. */
+/* A renderer with threads cannot be forked and cannot be undone: a fresh image, which makes none.
+ */
 static int start_over(const struct sl_worker_options *o)
 {
 	char no_inherit[] = "--no-inherit";
@@ -81,18 +82,17 @@ static int prepare(struct sl_zygote_state *z)
 		r = start_over(z->o);
 	}
 	if (r < 0) {
-		sl_worker_tell_fault(z->o->channel_fd, 0, true, "%s",
-			error ? error : strerror(-r));
+		sl_worker_tell_fault(z->o->channel_fd, 0, true, "%s", error ? error : strerror(-r));
 		free(error);
 		return r;
 	}
 	if (!z->o->no_sandbox) {
-		r = sl_filter_compile(z->backend ? SL_FILTER_INHERITED : SL_FILTER_OWN_RENDERER,
-			&z->filter);
+		r = sl_filter_compile(
+			z->backend ? SL_FILTER_INHERITED : SL_FILTER_OWN_RENDERER, &z->filter);
 	}
 	if (r < 0) {
-		sl_worker_tell_fault(z->o->channel_fd, 0, true, "cannot compile the seccomp filter: %s",
-			strerror(-r));
+		sl_worker_tell_fault(z->o->channel_fd, 0, true,
+			"cannot compile the seccomp filter: %s", strerror(-r));
 	}
 	return r;
 }
@@ -117,8 +117,8 @@ static int serve_spawn(struct sl_zygote_state *z, uint32_t slot)
 	m.spawned.slot = slot;
 	r = sl_zygote_spawn(z, slot, &fds[0], &fds[1], &m.spawned.pid, &what);
 	if (r < 0) {
-		sl_worker_tell_fault(z->o->channel_fd, 0, false, "cannot start a worker: %s: %s", what,
-			strerror(-r));
+		sl_worker_tell_fault(z->o->channel_fd, 0, false, "cannot start a worker: %s: %s",
+			what, strerror(-r));
 		return 0;
 	}
 	r = sl_ctl_send(z->o->channel_fd, &m, fds);

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	switch (m.h.type) {
 	case SL_CTL_RENDERER:
 		length = strlen(m.renderer.name) + strlen(m.renderer.api) +
-			strlen(m.renderer.library) + strlen(m.renderer.node);
+			 strlen(m.renderer.library) + strlen(m.renderer.node);
 		break;
 	case SL_CTL_FAULT:
 		length = strlen(m.fault.text);

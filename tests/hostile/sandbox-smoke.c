@@ -2,7 +2,7 @@
 /*
  * Launcher, zygote and workers together: three workers serve, one is killed and the others go on,
  * the zygote is killed and they still go on, and when their launcher's process dies nothing is
- * left. Usage: sandbox-smoke WORKER [--null] [--threads] [--start-over] [--uids] [--no-sandbox] [--drop]
+ * left. Usage: sandbox-smoke WORKER [OPTION...], see parse().
  */
 #include <errno.h>
 #include <signal.h>
@@ -31,7 +31,8 @@ struct arguments {
 static void parse(int argc, char **argv, struct arguments *a)
 {
 	if (argc < 2) {
-		h_bail("usage: %s WORKER [--null] [--threads] [--uids] [--no-sandbox] [--drop]", argv[0]);
+		h_bail("usage: %s WORKER [--null] [--threads] [--uids] [--no-sandbox] [--drop]",
+			argv[0]);
 	}
 	a->options.worker_path = argv[1];
 	a->options.llvmpipe_threads = 0;
@@ -81,14 +82,14 @@ static bool still_serves(const struct client *c)
 
 	/* Mesa may ask for another version at any time. */
 	return send(c->fd, version, sizeof(version), MSG_NOSIGNAL) == sizeof(version) &&
-		recv(c->fd, reply, sizeof(reply), MSG_WAITALL) == sizeof(reply);
+	       recv(c->fd, reply, sizeof(reply), MSG_WAITALL) == sizeof(reply);
 }
 
 static uint32_t expected_layers(const struct sl_launch_options *o)
 {
 	uint32_t all = SL_SANDBOX_USERNS | SL_SANDBOX_MOUNTNS | SL_SANDBOX_NETNS |
-		SL_SANDBOX_IPCNS | SL_SANDBOX_PIDNS | SL_SANDBOX_UTSNS | SL_SANDBOX_NO_CAPS |
-		SL_SANDBOX_NO_NEW_PRIVS | SL_SANDBOX_RLIMITS | SL_SANDBOX_SECCOMP;
+		       SL_SANDBOX_IPCNS | SL_SANDBOX_PIDNS | SL_SANDBOX_UTSNS | SL_SANDBOX_NO_CAPS |
+		       SL_SANDBOX_NO_NEW_PRIVS | SL_SANDBOX_RLIMITS | SL_SANDBOX_SECCOMP;
 
 	if (o->no_sandbox) {
 		return 0;
@@ -109,14 +110,14 @@ static void check_host_ids(const struct client *c, const struct sl_launch_option
 		return;
 	}
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)c->worker.pid);
-	if (sl_read_file_at(-1, path, 65536, &text, NULL) < 0 ||
-		!(line = strstr(text, "\nUid:"))) {
+	if (sl_read_file_at(-1, path, 65536, &text, NULL) < 0 || !(line = strstr(text, "\nUid:"))) {
 		h_bail("cannot read %s", path);
 	}
 	got = (unsigned int)strtoul(line + 5, NULL, 10);
 	want = o->uid_count > 0 ? UID_BASE : geteuid() == 0 ? 65534 : geteuid();
 	h_ok(got == want, "worker's uid on the host is %u (%u)", want, got);
-	h_ok(strstr(text, "\nCapEff:\t0000000000000000") && strstr(text, "\nCapPrm:\t0000000000000000") &&
+	h_ok(strstr(text, "\nCapEff:\t0000000000000000") &&
+			strstr(text, "\nCapPrm:\t0000000000000000") &&
 			strstr(text, "\nCapBnd:\t0000000000000000"),
 		"worker has no capability, not even in its bounding set");
 	h_ok(strstr(text, "\nNoNewPrivs:\t1") && strstr(text, "\nSeccomp:\t2"),

@@ -101,8 +101,7 @@ static int listen_unix(const char *path, bool abstract)
 	size_t length = offsetof(struct sockaddr_un, sun_path) + abstract + strlen(path);
 
 	strncpy(a.sun_path + abstract, path, sizeof(a.sun_path) - 2);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, (socklen_t)length) < 0 ||
-		listen(fd, 8) < 0) {
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, (socklen_t)length) < 0 || listen(fd, 8) < 0) {
 		h_bail("cannot listen on %s: %s", path, strerror(errno));
 	}
 	return fd;
@@ -137,7 +136,8 @@ static void make_scene(struct scene *s)
 	s->unix_fd = listen_unix(s->socket, false);
 	s->abstract_fd = listen_unix(s->abstract, true);
 	s->inet_fd = listen_inet(s->port, sizeof(s->port));
-	/* Not close-on-exec, on purpose: a broker's mistake, above the fds that a zygote is given. */
+	/* Not close-on-exec, on purpose: a broker's mistake, above the fds that a zygote is given.
+	 */
 	s->leaked_fd = fcntl(STDERR_FILENO, F_DUPFD, 100);
 }
 
@@ -148,8 +148,8 @@ static void remove_scene(struct scene *s)
 	rmdir(s->directory);
 }
 
-static void argument(const struct scene *s, const struct attack *a, pid_t victim, char *buf,
-	size_t size)
+static void argument(
+	const struct scene *s, const struct attack *a, pid_t victim, char *buf, size_t size)
 {
 	const char *const texts[] = {
 		[ARG_NONE] = "",
@@ -198,9 +198,9 @@ static int open_fd(const struct attack *a, int *ret_other)
 		break;
 	case FD_TERMINAL:
 		*ret_other = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-		fd = *ret_other >= 0 && grantpt(*ret_other) == 0 && unlockpt(*ret_other) == 0 ?
-			open(ptsname(*ret_other), O_RDWR | O_NOCTTY | O_CLOEXEC) :
-			-1;
+		fd = *ret_other >= 0 && grantpt(*ret_other) == 0 && unlockpt(*ret_other) == 0
+			     ? open(ptsname(*ret_other), O_RDWR | O_NOCTTY | O_CLOEXEC)
+			     : -1;
 		break;
 	default:
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
@@ -214,8 +214,8 @@ static int open_fd(const struct attack *a, int *ret_other)
 }
 
 /* A victim is a worker of the same zygote, as the neighbour's would be. */
-static void run(const struct scene *s, const struct attack *a, enum sandbox sandbox,
-	struct result *ret)
+static void run(
+	const struct scene *s, const struct attack *a, enum sandbox sandbox, struct result *ret)
 {
 	struct h_worker victim = { .channel = -1, .pidfd = -1 }, w;
 	int other, fd = open_fd(a, &other);
@@ -250,8 +250,8 @@ static void run(const struct scene *s, const struct attack *a, enum sandbox sand
 
 static bool denied(const struct result *r)
 {
-	return r->killed ? r->signal == SIGSYS :
-			   r->text[0] == 'E' && strcmp(r->text, "succeeded") != 0;
+	return r->killed ? r->signal == SIGSYS
+			 : r->text[0] == 'E' && strcmp(r->text, "succeeded") != 0;
 }
 
 static const char *describe(const struct result *r)
