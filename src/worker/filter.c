@@ -30,7 +30,7 @@
 
 #define CALL(name) SCMP_SYS(name)
 
-/* clang-format off: lists and rules, one below the other */
+/* clang-format off */
 /* Allowed with any arguments. Names that an architecture lacks are skipped by libseccomp. */
 static const int plain[] = {
 	/* the session: its socket, its channel, its log */
