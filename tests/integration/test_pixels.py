@@ -18,7 +18,7 @@ import servers  # noqa: E402
 
 SESSIONS = 50
 # For many sessions at once: one scene of each kind of work.
-FEW = "depth,mipmap-linear,msaa-resolve,integer-target,uniform-buffers,pbo,instancing,fences"
+FEW = "depth,cube-map,texture-3d,msaa-resolve,instancing,uniform-buffers,pbo,fences"
 
 
 @pytest.fixture(scope="session")
