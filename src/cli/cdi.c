@@ -260,9 +260,7 @@ static int list(const struct cdi_options *o, const json_t *devices)
 				"socket", json_object_get(mount, "hostPath")));
 	}
 	if (o->json) {
-		_cleanup_json_ json_t *all = json_pack("{s:O}", "devices", rows);
-
-		return sl_cli_print_json(all);
+		return sl_cli_print_json(rows);
 	}
 	return sl_cli_print_table(columns, SL_ARRAY_LEN(columns), rows);
 }

@@ -207,22 +207,10 @@ static void print_round(const json_t *round)
 	}
 }
 
-/* Faults that the protocol has no words for are in the domain's totals. */
-static json_t *get_usage(struct sl_run_gpu *g)
-{
-	_cleanup_free_ char *error = NULL;
-	json_t *usage = NULL;
-
-	if (g->client && sl_client_call(g->client, "domain.usage",
-				 json_pack("{s:s}", "name", g->name), -1, &usage, &error) != 0) {
-		sl_run_gpu_lost(g);
-	}
-	return usage;
-}
-
 static int report(const struct replay_options *o, struct sl_run_gpu *g, json_t *rounds, bool ended)
 {
-	_cleanup_json_ json_t *usage = get_usage(g), *all = NULL;
+	/* Faults that the protocol has no words for are in the domain's totals. */
+	_cleanup_json_ json_t *usage = sl_run_gpu_usage(g), *all = NULL;
 	json_int_t faults = json_integer_value(json_object_get(usage, "faults"));
 	json_int_t lost = json_integer_value(json_object_get(usage, "lost"));
 	const char *last = json_string_value(json_object_get(usage, "last_fault"));

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -17,6 +18,9 @@
 #define CLIENT_SOCKET "/tmp/.virgl_test"
 /* Attempts to find a name that no other run has. */
 #define NAME_TRIES 16u
+/* A worker whose client has gone needs a moment to see it, and has told everything only then. */
+#define SETTLE_NS SL_NSEC_PER_SEC
+#define SETTLE_POLL_NS (5 * SL_NSEC_PER_MSEC)
 
 /* The program's name and a number, as far as a domain's name may have its characters. */
 static char *make_name(const char *program, unsigned int number)
@@ -180,4 +184,37 @@ void sl_run_gpu_sample(struct sl_run_gpu *g)
 		json_decref(g->session);
 		g->session = json_incref(first);
 	}
+}
+
+static json_t *call_usage(struct sl_run_gpu *g)
+{
+	_cleanup_free_ char *error = NULL;
+	json_t *usage = NULL;
+	int r;
+
+	if (!g->client || g->lost) {
+		return NULL;
+	}
+	r = sl_client_call(g->client, "domain.usage", json_pack("{s:s}", "name", g->name), -1,
+		&usage, &error);
+	if (r < 0) {
+		sl_run_gpu_lost(g);
+	} else if (r > 0) {
+		sl_cli_warn("%s", error ? error : "domain.usage: refused");
+	}
+	return usage;
+}
+
+json_t *sl_run_gpu_usage(struct sl_run_gpu *g)
+{
+	uint64_t deadline_ns = sl_now_ns() + SETTLE_NS;
+	json_t *usage = call_usage(g);
+
+	while (json_integer_value(json_object_get(usage, "live")) > 0 &&
+		sl_now_ns() < deadline_ns) {
+		nanosleep(&(struct timespec){ .tv_nsec = SETTLE_POLL_NS }, NULL);
+		json_decref(usage);
+		usage = call_usage(g);
+	}
+	return usage;
 }

@@ -129,7 +129,7 @@ static int timeout_ms(const struct loop *l, uint64_t next_ns)
 
 static void wait_for_end(struct loop *l, int sig_fd, uint64_t start_ns)
 {
-	uint64_t next_ns = start_ns + LOOK_MIN_NS;
+	uint64_t next_ns = start_ns;
 
 	while (!l->done) {
 		struct pollfd fds[] = {

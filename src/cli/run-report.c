@@ -37,19 +37,6 @@ static json_t *describe(struct sl_run_gpu *g)
 		json_object_get(renderer, "software"), "identified_by", "socket");
 }
 
-static json_t *get_usage(struct sl_run_gpu *g)
-{
-	_cleanup_free_ char *error = NULL;
-	json_t *usage = NULL;
-
-	if (g->client && !g->lost &&
-		sl_client_call(g->client, "domain.usage", json_pack("{s:s}", "name", g->name), -1,
-			&usage, &error) != 0) {
-		sl_cli_warn("%s", error ? error : "domain.usage: out of memory");
-	}
-	return usage;
-}
-
 static void copy(json_t *to, const char *key, const json_t *from, const char *from_key)
 {
 	json_t *v = json_object_get(from, from_key);
@@ -85,7 +72,7 @@ static void add_session(json_t *report, const json_t *usage, const json_t *sessi
 static json_t *make_report(const struct sl_run_options *o, struct sl_run_gpu *g,
 	const struct sl_run_result *result)
 {
-	_cleanup_json_ json_t *usage = get_usage(g), *session = describe(g);
+	_cleanup_json_ json_t *usage = sl_run_gpu_usage(g), *session = describe(g);
 	json_t *report = json_object();
 
 	json_object_set_new(report, "gpu", json_string(sl_run_gpu_str(o->gpu)));

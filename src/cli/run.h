@@ -79,6 +79,8 @@ void sl_run_gpu_add(const struct sl_run_gpu *g, const struct sl_run_options *o,
 bool sl_run_gpu_known(const struct sl_run_gpu *g);
 /* Look for a session, until that is so. */
 void sl_run_gpu_sample(struct sl_run_gpu *g);
+/* The domain's totals once its sessions have ended, NULL if there are none; the caller's. */
+json_t *sl_run_gpu_usage(struct sl_run_gpu *g);
 /* Say that the broker ended, once. */
 void sl_run_gpu_lost(struct sl_run_gpu *g);
 
