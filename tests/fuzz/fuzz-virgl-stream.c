@@ -24,11 +24,20 @@ static uint64_t res_price(void *user, uint32_t res_id)
 	return res_id % 7 * 1000000;
 }
 
+static bool res_has_room(void *user, uint32_t res_id, size_t bytes)
+{
+	return res_id % 2;
+}
+
+static const struct sl_stream_host host = {
+	.res_price = res_price, .res_has_room = res_has_room, .last_format = 313
+};
+
 static int price(struct sl_stream *s, const uint32_t *cmd, size_t n, struct balance *ret)
 {
 	int32_t contexts = 0;
 	int64_t bytes = 0;
-	int r = sl_stream_price(s, cmd, n, res_price, NULL, &bytes, &contexts);
+	int r = sl_stream_price(s, cmd, n, &host, &bytes, &contexts);
 
 	*ret = (struct balance){ bytes, contexts };
 	return r;

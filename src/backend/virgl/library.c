@@ -148,6 +148,12 @@ int sl_library_poll_fd(void)
 	return virgl_renderer_get_poll_fd();
 }
 
+uint32_t sl_library_last_format(void)
+{
+	/* 0.10.4 counts to 321 but describes up to R8G8_SRGB; naming the rest crashes it. */
+	return HAVE_VIRGL_LOG_CALLBACK ? UINT32_MAX : 313;
+}
+
 const char *sl_virgl_library_version(void)
 {
 	return VIRGL_VERSION;

@@ -30,4 +30,7 @@ void sl_library_cleanup(void);
 /* Readable when virgl_renderer_poll() has something to do, or -1. */
 int sl_library_poll_fd(void);
 
+/* The highest format number that the library has a description of. */
+uint32_t sl_library_last_format(void);
+
 const char *sl_virgl_library_version(void);

@@ -29,8 +29,10 @@ enum virgl_cmd {
 	VIRGL_CREATE_SUB_CTX = 29,
 	VIRGL_DESTROY_SUB_CTX = 30,
 	VIRGL_BIND_SHADER = 31,
+	VIRGL_SET_SHADER_IMAGES = 35,
 	VIRGL_GET_QUERY_RESULT_QBO = 42,
 	VIRGL_PIPE_RESOURCE_CREATE = 48,
+	VIRGL_GET_MEMORY_INFO = 50,
 	VIRGL_FIRST_VIDEO = 53,
 	VIRGL_LAST_VIDEO = 61,
 };
@@ -56,6 +58,13 @@ enum virgl_obj {
 #define VIRGL_SHADER_NUM_TOKENS 4
 #define VIRGL_SHADER_HEADER_LEN 5
 
+/* Words of CREATE_OBJECT(sampler view); the format's upper byte is a target. */
+#define VIRGL_SAMPLER_VIEW_FORMAT 3
+
+/* Words of SET_SHADER_IMAGES: groups of five, each beginning with a format. */
+#define VIRGL_IMAGES_FIRST 3
+#define VIRGL_IMAGE_WORDS 5
+
 /* Words of CREATE_OBJECT(MSAA surface). */
 #define VIRGL_MSAA_SURFACE_RES 2
 #define VIRGL_MSAA_SURFACE_SAMPLES 6
@@ -71,3 +80,10 @@ enum virgl_obj {
 #define VIRGL_PIPE_RES_LAST_LEVEL 8
 #define VIRGL_PIPE_RES_NR_SAMPLES 9
 #define VIRGL_PIPE_RES_FLAGS 10
+
+/* What GET_MEMORY_INFO (word 1: resource) writes: six words. */
+#define VIRGL_MEMORY_INFO_BYTES 24
+
+/* Planar formats, which have a description but no single block. */
+#define VIRGL_FORMAT_YV12 163
+#define VIRGL_FORMAT_NV21 167

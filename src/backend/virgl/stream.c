@@ -209,8 +209,7 @@ void sl_stream_commit(struct sl_stream *s, bool executed)
 /* The sums of one walk. */
 struct walk {
 	struct sl_stream *s;
-	sl_stream_res_price_fn res_price;
-	void *user;
+	const struct sl_stream_host *host;
 	uint64_t bytes;
 	uint32_t subs;
 };
@@ -255,10 +254,27 @@ static uint64_t msaa_surface_price(struct walk *w, const uint32_t *cmd, uint32_t
 	if (len < VIRGL_MSAA_SURFACE_SAMPLES) {
 		return COST_VIEW;
 	}
-	pixels = w->res_price ? w->res_price(w->user, cmd[VIRGL_MSAA_SURFACE_RES]) : 0;
+	pixels = w->host->res_price(w->host->user, cmd[VIRGL_MSAA_SURFACE_RES]);
 	/* The samples that the driver keeps beside the texture; 255 is above any driver's count. */
 	pixels = SL_MIN(pixels, MAX_PRICE / 256);
 	return COST_VIEW + pixels * SL_MIN(cmd[VIRGL_MSAA_SURFACE_SAMPLES], 255u);
+}
+
+bool sl_stream_format_known(uint32_t format, uint32_t last)
+{
+	struct sl_format f;
+
+	return format <= last &&
+		(sl_format_get(format, &f) ||
+			(format >= VIRGL_FORMAT_YV12 && format <= VIRGL_FORMAT_NV21));
+}
+
+/* Some versions look an unknown format up and follow the NULL that they find. */
+static bool view_valid(struct walk *w, const uint32_t *cmd, uint32_t len)
+{
+	return len < VIRGL_SAMPLER_VIEW_FORMAT ||
+		sl_stream_format_known(cmd[VIRGL_SAMPLER_VIEW_FORMAT] & 0xffffff,
+			w->host->last_format);
 }
 
 static int create_object(struct walk *w, const uint32_t *cmd, uint32_t len)
@@ -276,6 +292,11 @@ static int create_object(struct walk *w, const uint32_t *cmd, uint32_t len)
 		price = msaa_surface_price(w, cmd, len);
 		break;
 	case VIRGL_OBJ_SAMPLER_VIEW:
+		if (!view_valid(w, cmd, len)) {
+			return SL_FAULT_INVALID;
+		}
+		price = COST_VIEW;
+		break;
 	case VIRGL_OBJ_SURFACE:
 		price = COST_VIEW;
 		break;
@@ -406,6 +427,27 @@ static int pipe_resource(struct walk *w, const uint32_t *cmd, uint32_t len)
 	return r;
 }
 
+/* The renderer indexes a table with the format as it comes; 0 unbinds. */
+static int shader_images(struct walk *w, const uint32_t *cmd, uint32_t len)
+{
+	for (uint32_t i = VIRGL_IMAGES_FIRST; i <= len; i += VIRGL_IMAGE_WORDS) {
+		if (cmd[i] != 0 && !sl_stream_format_known(cmd[i], w->host->last_format)) {
+			return SL_FAULT_INVALID;
+		}
+	}
+	return 0;
+}
+
+/* The renderer writes its answer through the resource's backing without looking at it first. */
+static int memory_info(struct walk *w, const uint32_t *cmd, uint32_t len)
+{
+	if (len < 1) {
+		return SL_FAULT_MALFORMED;
+	}
+	return w->host->res_has_room(w->host->user, cmd[1], VIRGL_MEMORY_INFO_BYTES) ?
+		0 : SL_FAULT_INVALID;
+}
+
 /* 2^40 a command and 2^22 commands in the largest stream: the sum stays below 2^62. */
 static int walk_one(struct walk *w, const uint32_t *cmd, uint32_t len)
 {
@@ -426,6 +468,10 @@ static int walk_one(struct walk *w, const uint32_t *cmd, uint32_t len)
 		return 0;
 	case VIRGL_PIPE_RESOURCE_CREATE:
 		return pipe_resource(w, cmd, len);
+	case VIRGL_GET_MEMORY_INFO:
+		return memory_info(w, cmd, len);
+	case VIRGL_SET_SHADER_IMAGES:
+		return shader_images(w, cmd, len);
 	default:
 		/* The renderer was not told to set up video; its codec calls expect that. */
 		return op >= VIRGL_FIRST_VIDEO && op <= VIRGL_LAST_VIDEO ? SL_FAULT_UNSUPPORTED : 0;
@@ -433,9 +479,9 @@ static int walk_one(struct walk *w, const uint32_t *cmd, uint32_t len)
 }
 
 int sl_stream_price(struct sl_stream *s, const uint32_t *cmd, size_t n_dw,
-	sl_stream_res_price_fn res_price, void *user, int64_t *ret_bytes, int32_t *ret_contexts)
+	const struct sl_stream_host *host, int64_t *ret_bytes, int32_t *ret_contexts)
 {
-	struct walk w = { .s = s, .res_price = res_price, .user = user };
+	struct walk w = { .s = s, .host = host };
 	int r = 0;
 
 	if (s->pending) {

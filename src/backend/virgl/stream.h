@@ -43,8 +43,16 @@ struct sl_stream {
 	bool queries; /* the pending stream asks for query results */
 };
 
-/* The price of the pixels of a resource, or 0 if it is unknown: for multisampled surfaces. */
-typedef uint64_t (*sl_stream_res_price_fn)(void *user, uint32_t res_id);
+/* What the walk must ask of the renderer whose stream it is. */
+struct sl_stream_host {
+	/* The price of the pixels of a resource, or 0 if it is unknown: for multisampled surfaces. */
+	uint64_t (*res_price)(void *user, uint32_t res_id);
+	/* Whether the context has this resource, with so much memory in its first piece of backing. */
+	bool (*res_has_room)(void *user, uint32_t res_id, size_t bytes);
+	/* The highest format that the renderer knows a description of. */
+	uint32_t last_format;
+	void *user;
+};
 
 /* 0 or -ENOMEM. */
 int sl_stream_init(struct sl_stream *s);
@@ -56,7 +64,10 @@ void sl_stream_fini(struct sl_stream *s);
  * sub-contexts, which may be negative.
  */
 int sl_stream_price(struct sl_stream *s, const uint32_t *cmd, size_t n_dw,
-	sl_stream_res_price_fn res_price, void *user, int64_t *ret_bytes, int32_t *ret_contexts);
+	const struct sl_stream_host *host, int64_t *ret_bytes, int32_t *ret_contexts);
+
+/* Whether renderers that know formats up to @last describe this one; not all numbers are taken. */
+bool sl_stream_format_known(uint32_t format, uint32_t last);
 
 /*
  * The stream priced last was charged and given to the renderer, which executed all of it or

@@ -20,6 +20,20 @@
 #define SHADER(handle, bytes, tokens)                                                              \
 	VIRGL_CMD(VIRGL_CREATE_OBJECT, VIRGL_OBJ_SHADER, 5), handle, 0, bytes, tokens, 0
 
+static uint64_t megabyte(void *user, uint32_t res_id)
+{
+	return res_id == 3 ? 1 << 20 : 0;
+}
+
+static bool has_room(void *user, uint32_t res_id, size_t bytes)
+{
+	return res_id == 3 && bytes <= 64;
+}
+
+static const struct sl_stream_host host = {
+	.res_price = megabyte, .res_has_room = has_room, .last_format = 313
+};
+
 struct priced {
 	int r;
 	int64_t bytes;
@@ -30,7 +44,7 @@ static struct priced price_n(struct sl_stream *s, const uint32_t *cmd, size_t n)
 {
 	struct priced p = {};
 
-	p.r = sl_stream_price(s, cmd, n, NULL, NULL, &p.bytes, &p.contexts);
+	p.r = sl_stream_price(s, cmd, n, &host, &p.bytes, &p.contexts);
 	return p;
 }
 
@@ -250,11 +264,6 @@ static void test_pipe_resources_are_priced_like_resources(void **state)
 		SL_FAULT_INVALID);
 }
 
-static uint64_t megabyte(void *user, uint32_t res_id)
-{
-	return res_id == 3 ? 1 << 20 : 0;
-}
-
 static void test_multisampled_surfaces_cost_their_samples(void **state)
 {
 	const uint32_t cmd[] = { VIRGL_CMD(VIRGL_CREATE_OBJECT, VIRGL_OBJ_MSAA_SURFACE, 6), 1, 3, 1,
@@ -262,9 +271,51 @@ static void test_multisampled_surfaces_cost_their_samples(void **state)
 	int64_t bytes = 0;
 	int32_t contexts;
 
-	assert_int_equal(
-		sl_stream_price(*state, cmd, 7, megabyte, NULL, &bytes, &contexts), 0);
+	assert_int_equal(sl_stream_price(*state, cmd, 7, &host, &bytes, &contexts), 0);
 	assert_in_range(bytes, 4 << 20, (4 << 20) + 65536);
+}
+
+static void test_views_of_unknown_formats_are_refused(void **state)
+{
+	static const uint32_t good[] = { 1, 67, 136, 166, 313, 2u << 24 | 67 };
+	static const uint32_t bad[] = { 0, 73, 86, 307, 314, 0xffffff, 2u << 24 | 321 };
+
+	for (size_t i = 0; i < SL_ARRAY_LEN(good); i++) {
+		assert_int_equal(PRICE(*state, VIRGL_CMD(VIRGL_CREATE_OBJECT, 6, 6), 1, 3, good[i],
+					 0, 0, 0)
+					 .r,
+			0);
+	}
+	for (size_t i = 0; i < SL_ARRAY_LEN(bad); i++) {
+		assert_int_equal(PRICE(*state, VIRGL_CMD(VIRGL_CREATE_OBJECT, 6, 6), 1, 3, bad[i],
+					 0, 0, 0)
+					 .r,
+			SL_FAULT_INVALID);
+	}
+}
+
+static void test_images_of_unknown_formats_are_refused(void **state)
+{
+	assert_int_equal(PRICE(*state, VIRGL_CMD(VIRGL_SET_SHADER_IMAGES, 0, 12), 1, 0, 67, 1, 0, 0,
+				 3, 0, 0, 0, 0, 0)
+				 .r,
+		0);
+	assert_int_equal(PRICE(*state, VIRGL_CMD(VIRGL_SET_SHADER_IMAGES, 0, 12), 1, 0, 67, 1, 0, 0,
+				 3, 0xffffffff, 0, 0, 0, 0)
+				 .r,
+		SL_FAULT_INVALID);
+	assert_int_equal(
+		PRICE(*state, VIRGL_CMD(VIRGL_SET_SHADER_IMAGES, 0, 3), 1, 0, 73).r, SL_FAULT_INVALID);
+	assert_int_equal(PRICE(*state, VIRGL_CMD(VIRGL_SET_SHADER_IMAGES, 0, 2), 1, 0).r, 0);
+}
+
+static void test_memory_info_needs_room_for_its_answer(void **state)
+{
+	assert_int_equal(PRICE(*state, VIRGL_CMD(VIRGL_GET_MEMORY_INFO, 0, 1), 3).r, 0);
+	assert_int_equal(
+		PRICE(*state, VIRGL_CMD(VIRGL_GET_MEMORY_INFO, 0, 1), 4).r, SL_FAULT_INVALID);
+	assert_int_equal(
+		PRICE(*state, VIRGL_CMD(VIRGL_GET_MEMORY_INFO, 0, 0)).r, SL_FAULT_MALFORMED);
 }
 
 static void test_queries_are_noticed(void **state)
@@ -334,6 +385,9 @@ int main(void)
 		T(test_video_is_not_passed_on),
 		T(test_pipe_resources_are_priced_like_resources),
 		T(test_multisampled_surfaces_cost_their_samples),
+		T(test_views_of_unknown_formats_are_refused),
+		T(test_images_of_unknown_formats_are_refused),
+		T(test_memory_info_needs_room_for_its_answer),
 		T(test_queries_are_noticed),
 		T(test_a_flood_of_sub_contexts_ends_early),
 		T(test_many_objects),

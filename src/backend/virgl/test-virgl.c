@@ -313,6 +313,44 @@ static void body_query(enum sl_host_gl mode)
 	sl_session_free(s);
 }
 
+/* Streams that have killed old versions of the library: refused, or survived. */
+static void body_killers(enum sl_host_gl mode)
+{
+	struct sl_session *s = session(backend(mode));
+	struct sl_resource_args a = { .target = 0, .format = 64, .bind = 1u << 17, .width = 16,
+		.height = 1, .depth = 1, .array_size = 1 };
+	uint32_t info[] = { VIRGL_CMD(VIRGL_GET_MEMORY_INFO, 0, 1), 5 };
+	uint32_t small[4] = {};
+	struct iovec iov = { small, sizeof(small) };
+
+	add_target(s, 1);
+	CHECK(sl_session_submit(s, 1, info, 2) == SL_FAULT_INVALID); /* no such resource */
+	CHECK(sl_session_resource_create(s, 5, &a, 0, NULL) == 0);
+	CHECK(sl_session_submit(s, 1, info, 2) == SL_FAULT_INVALID); /* not attached */
+	CHECK(sl_session_context_attach(s, 1, 5) == 0);
+	CHECK(sl_session_submit(s, 1, info, 2) == SL_FAULT_INVALID); /* no backing */
+	CHECK(sl_session_resource_attach(s, 5, &iov, 1, NULL, NULL) == 0);
+	CHECK(sl_session_submit(s, 1, info, 2) == SL_FAULT_INVALID); /* too little of it */
+	for (uint32_t f = 300; f < 330; f++) {
+		uint32_t view[] = { VIRGL_CMD(VIRGL_CREATE_OBJECT, VIRGL_OBJ_SAMPLER_VIEW, 6), 9, 1,
+			f, 0, 0, 0 };
+
+		a.format = f;
+		sl_session_submit(s, 1, view, SL_ARRAY_LEN(view));
+		if (sl_session_resource_create(s, 100 + f, &a, 0, NULL) == 0) {
+			sl_session_context_attach(s, 1, 100 + f);
+			view[2] = 100 + f;
+			sl_session_submit(s, 1, view, SL_ARRAY_LEN(view));
+		}
+	}
+	sl_session_free(s);
+}
+
+static void test_streams_that_killed_the_library(void **state)
+{
+	in_child(body_killers, SL_HOST_GL_CORE);
+}
+
 static void test_query_results_arrive(void **state)
 {
 	in_child(body_query, SL_HOST_GL_CORE);
@@ -429,6 +467,7 @@ int main(void)
 		cmocka_unit_test(test_copies_render_each_for_itself),
 		cmocka_unit_test(test_one_instance_per_process),
 		cmocka_unit_test(test_bad_commands_stay_in_their_context),
+		cmocka_unit_test(test_streams_that_killed_the_library),
 		cmocka_unit_test(test_query_results_arrive),
 		cmocka_unit_test(test_a_missing_library_is_named),
 		cmocka_unit_test(test_gles_alone_suffices),

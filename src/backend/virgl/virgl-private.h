@@ -10,6 +10,12 @@
 struct virgl_context {
 	uint32_t lib_id;
 	struct sl_stream stream;
+	struct sl_idtable attached; /* id to struct virgl_resource */
+};
+
+struct virgl_resource {
+	uint64_t price;           /* of its pixels */
+	size_t first_piece_bytes; /* of its backing */
 };
 
 /* A fence that the library has not reported. Its ids rise by one; they may wrap. */
@@ -31,7 +37,7 @@ struct virgl_backend {
 	struct sl_egl egl;
 	struct virgl_caps caps[N_CAPSETS];
 	struct sl_idtable contexts;  /* the core's id to struct virgl_context */
-	struct sl_idtable resources; /* price of the pixels, encoded */
+	struct sl_idtable resources; /* struct virgl_resource */
 	struct virgl_context *spare; /* made ahead for the first client */
 	uint32_t next_lib_ctx;
 	struct virgl_fence *fences; /* oldest first */

@@ -53,11 +53,16 @@ static uint32_t lib_id(struct virgl_backend *v, uint32_t ctx_id)
 static void virgl_free(struct sl_backend *b)
 {
 	struct virgl_backend *v = to_virgl(b);
+	struct virgl_resource *r;
 	struct virgl_context *c;
 	size_t cursor = 0;
 
 	while ((c = sl_idtable_next(&v->contexts, &cursor, NULL))) {
 		virgl_context_free(c);
+	}
+	cursor = 0;
+	while ((r = sl_idtable_next(&v->resources, &cursor, NULL))) {
+		free(r);
 	}
 	virgl_context_free(v->spare);
 	sl_library_cleanup();
@@ -137,6 +142,7 @@ void virgl_context_free(struct virgl_context *c)
 	}
 	virgl_renderer_context_destroy(c->lib_id);
 	sl_stream_fini(&c->stream);
+	sl_idtable_fini(&c->attached);
 	free(c);
 }
 
@@ -188,12 +194,20 @@ static void virgl_context_destroy(struct sl_backend *b, uint32_t ctx_id)
 
 static void virgl_context_attach(struct sl_backend *b, uint32_t ctx_id, uint32_t res_id)
 {
-	virgl_renderer_ctx_attach_resource((int)lib_id(to_virgl(b), ctx_id), (int)res_id);
+	struct virgl_backend *v = to_virgl(b);
+	struct virgl_context *c = get_context(v, ctx_id);
+
+	/* Should memory be out, the resource is unknown to the few commands that ask for it. */
+	sl_idtable_insert(&c->attached, res_id, sl_idtable_get(&v->resources, res_id));
+	virgl_renderer_ctx_attach_resource((int)c->lib_id, (int)res_id);
 }
 
 static void virgl_context_detach(struct sl_backend *b, uint32_t ctx_id, uint32_t res_id)
 {
-	virgl_renderer_ctx_detach_resource((int)lib_id(to_virgl(b), ctx_id), (int)res_id);
+	struct virgl_context *c = get_context(to_virgl(b), ctx_id);
+
+	sl_idtable_remove(&c->attached, res_id);
+	virgl_renderer_ctx_detach_resource((int)c->lib_id, (int)res_id);
 }
 
 static int virgl_resource_price(
@@ -203,20 +217,10 @@ static int virgl_resource_price(
 	if (to_virgl(b)->es && (args->flags & RESOURCE_FLAGS_MAP)) {
 		return SL_FAULT_INVALID;
 	}
+	if (!sl_stream_format_known(args->format, sl_library_last_format())) {
+		return SL_FAULT_INVALID;
+	}
 	return sl_resource_args_price(args, ret_bytes);
-}
-
-static void *encode_price(uint64_t bytes)
-{
-	return (void *)(uintptr_t)(bytes / 16 + 1);
-}
-
-static uint64_t price_of(void *user, uint32_t res_id)
-{
-	struct virgl_backend *v = user;
-	void *p = sl_idtable_get(&v->resources, res_id);
-
-	return p ? ((uint64_t)(uintptr_t)p - 1) * 16 : 0;
 }
 
 static int virgl_resource_create(
@@ -236,17 +240,21 @@ static int virgl_resource_create(
 		.nr_samples = args->nr_samples,
 		.flags = args->flags,
 	};
-	uint64_t price = 0;
+	struct virgl_resource *res = calloc(1, sizeof(*res));
 	int r;
 
+	if (!res) {
+		return -ENOMEM;
+	}
 	settle(v);
-	virgl_resource_price(b, args, &price);
-	r = sl_idtable_insert(&v->resources, res_id, encode_price(price));
+	virgl_resource_price(b, args, &res->price);
+	r = sl_idtable_insert(&v->resources, res_id, res);
 	if (r != 0) {
+		free(res);
 		return r;
 	}
 	if (virgl_renderer_resource_create(&a, NULL, 0) != 0) {
-		sl_idtable_remove(&v->resources, res_id);
+		free(sl_idtable_remove(&v->resources, res_id));
 		return SL_FAULT_RENDERER;
 	}
 	return 0;
@@ -258,19 +266,34 @@ static int virgl_resource_attach(
 	/* The library keeps the pointer and does not write to the array. */
 	int r = virgl_renderer_resource_attach_iov(
 		(int)res_id, (struct iovec *)iov, (int)n_iov);
+	struct virgl_resource *res = sl_idtable_get(&to_virgl(b)->resources, res_id);
 
-	return r != 0 ? SL_FAULT_RENDERER : 0;
+	if (r != 0) {
+		return SL_FAULT_RENDERER;
+	}
+	res->first_piece_bytes = iov[0].iov_len;
+	return 0;
 }
 
 static void virgl_resource_detach(struct sl_backend *b, uint32_t res_id)
 {
+	struct virgl_resource *res = sl_idtable_get(&to_virgl(b)->resources, res_id);
+
+	res->first_piece_bytes = 0;
 	virgl_renderer_resource_detach_iov((int)res_id, NULL, NULL);
 }
 
 static void virgl_resource_destroy(struct sl_backend *b, uint32_t res_id)
 {
+	struct virgl_backend *v = to_virgl(b);
+	struct virgl_context *c;
+	size_t cursor = 0;
+
+	while ((c = sl_idtable_next(&v->contexts, &cursor, NULL))) {
+		sl_idtable_remove(&c->attached, res_id);
+	}
 	virgl_renderer_resource_unref(res_id);
-	sl_idtable_remove(&to_virgl(b)->resources, res_id);
+	free(sl_idtable_remove(&v->resources, res_id));
 }
 
 /* struct sl_box is laid out as the library's own box, which its header leaves undefined. */
@@ -299,13 +322,41 @@ static int virgl_transfer_read(struct sl_backend *b, uint32_t ctx_id, uint32_t r
 	return r != 0 ? SL_FAULT_RENDERER : 0;
 }
 
+/* For the walk over a stream: whose it is. */
+struct walker {
+	struct virgl_backend *v;
+	struct virgl_context *c;
+};
+
+static uint64_t res_price(void *user, uint32_t res_id)
+{
+	const struct walker *w = user;
+	const struct virgl_resource *r = sl_idtable_get(&w->v->resources, res_id);
+
+	return r ? r->price : 0;
+}
+
+static bool res_has_room(void *user, uint32_t res_id, size_t bytes)
+{
+	const struct walker *w = user;
+	const struct virgl_resource *r = sl_idtable_get(&w->c->attached, res_id);
+
+	return r && r->first_piece_bytes >= bytes;
+}
+
 static int virgl_submit_price(struct sl_backend *b, uint32_t ctx_id, const uint32_t *cmd,
 	size_t n_dw, int64_t *ret_bytes, int32_t *ret_contexts)
 {
 	struct virgl_backend *v = to_virgl(b);
+	struct walker w = { v, get_context(v, ctx_id) };
+	struct sl_stream_host host = {
+		.res_price = res_price,
+		.res_has_room = res_has_room,
+		.last_format = sl_library_last_format(),
+		.user = &w,
+	};
 
-	return sl_stream_price(&get_context(v, ctx_id)->stream, cmd, n_dw, price_of, v, ret_bytes,
-		ret_contexts);
+	return sl_stream_price(&w.c->stream, cmd, n_dw, &host, ret_bytes, ret_contexts);
 }
 
 static int virgl_submit(struct sl_backend *b, uint32_t ctx_id, uint32_t *cmd, size_t n_dw)
