@@ -310,7 +310,7 @@ static int create_object(struct walk *w, const uint32_t *cmd, uint32_t len)
 static int destroy_object(struct walk *w, const uint32_t *cmd, uint32_t len)
 {
 	struct sl_stream_sub *sub = w->s->current;
-	struct sl_stream_change c = { REMOVE_OBJECT, .sub = sub };
+	struct sl_stream_change c = { .kind = REMOVE_OBJECT, .sub = sub };
 	int r;
 
 	if (len < 1) {
@@ -333,7 +333,7 @@ static int destroy_object(struct walk *w, const uint32_t *cmd, uint32_t len)
 
 static int create_sub(struct walk *w, uint32_t id)
 {
-	struct sl_stream_change c = { ADD_SUB, .bytes = COST_SUB_CTX };
+	struct sl_stream_change c = { .kind = ADD_SUB, .bytes = COST_SUB_CTX };
 	int r;
 
 	if (sub_find(w->s, id)) {
@@ -358,7 +358,7 @@ static int create_sub(struct walk *w, uint32_t id)
 
 static int destroy_sub(struct walk *w, uint32_t id)
 {
-	struct sl_stream_change c = { REMOVE_SUB, .sub = sub_find(w->s, id) };
+	struct sl_stream_change c = { .kind = REMOVE_SUB, .sub = sub_find(w->s, id) };
 	int r;
 
 	if (!c.sub || c.sub == w->s->base) {
@@ -398,7 +398,7 @@ static int sub_ctx_command(struct walk *w, uint32_t cmd, const uint32_t *words, 
 /* A texture or buffer that waits for a blob to claim it; nothing gives it back but the context. */
 static int pipe_resource(struct walk *w, const uint32_t *cmd, uint32_t len)
 {
-	struct sl_stream_change c = { ADD_BYTES };
+	struct sl_stream_change c = { .kind = ADD_BYTES };
 	struct sl_resource_args args;
 	int r;
 
