@@ -143,7 +143,7 @@ static bool is_one_row(uint32_t target)
 	return target == SL_TARGET_BUFFER || target == SL_TARGET_1D || target == SL_TARGET_1D_ARRAY;
 }
 
-/* The shape that each target may have. The renderer knows its own maxima; these rule out nonsense. */
+/* The shape that each target may have. The renderer knows its maxima; these rule out nonsense. */
 static bool shape_valid(const struct sl_resource_args *a)
 {
 	uint32_t layers = a->array_size, side = SL_MAX(a->width, a->height);

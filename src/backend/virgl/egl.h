@@ -42,7 +42,7 @@ int sl_egl_load(struct sl_egl *e, const struct sl_virgl_options *o, char **ret_e
 int sl_egl_open(struct sl_egl *e, enum sl_egl_platform platform, bool es,
 	const struct sl_virgl_options *o, char **ret_error);
 
-/* A context of exactly this version, sharing with @share (or EGL_NO_CONTEXT); NULL if there is none. */
+/* A context of exactly this version, sharing with @share (or EGL_NO_CONTEXT); NULL if none. */
 EGLContext sl_egl_context_new(struct sl_egl *e, int major, int minor, EGLContext share);
 
 bool sl_egl_make_current(struct sl_egl *e, EGLContext c);

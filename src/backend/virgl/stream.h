@@ -60,8 +60,8 @@ void sl_stream_fini(struct sl_stream *s);
 
 /*
  * Walk @cmd. 0, SL_FAULT_MALFORMED (lengths that do not add up), SL_FAULT_UNSUPPORTED (commands
- * that this back end must not pass on), another fault of a creation in it, or -ENOMEM. On 0 the outputs are the growth in bytes and in
- * sub-contexts, which may be negative.
+ * that this back end must not pass on), another fault of a creation in it, or -ENOMEM. On 0 the
+ * outputs are the growth in bytes and in sub-contexts, which may be negative.
  */
 int sl_stream_price(struct sl_stream *s, const uint32_t *cmd, size_t n_dw,
 	const struct sl_stream_host *host, int64_t *ret_bytes, int32_t *ret_contexts);
