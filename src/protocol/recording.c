@@ -45,16 +45,15 @@ void sl_rec_encode_file(uint8_t out[SL_REC_FILE_BYTES], uint32_t kind)
 	put32(out + 12, kind);
 }
 
-void sl_rec_encode_header(uint8_t out[SL_REC_HEADER_BYTES], uint32_t type, uint32_t payload_bytes,
-	uint64_t time_ns)
+void sl_rec_encode_header(
+	uint8_t out[SL_REC_HEADER_BYTES], uint32_t type, uint32_t payload_bytes, uint64_t time_ns)
 {
 	put32(out, type);
 	put32(out + 4, payload_bytes);
 	put64(out + 8, time_ns);
 }
 
-void sl_rec_encode_memory(uint8_t out[SL_REC_MEMORY_HEAD_BYTES], uint32_t resource,
-	uint64_t offset)
+void sl_rec_encode_memory(uint8_t out[SL_REC_MEMORY_HEAD_BYTES], uint32_t resource, uint64_t offset)
 {
 	put32(out, resource);
 	put32(out + 4, 0);

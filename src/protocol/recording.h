@@ -47,11 +47,11 @@ struct sl_rec_record {
 };
 
 void sl_rec_encode_file(uint8_t out[SL_REC_FILE_BYTES], uint32_t kind);
-void sl_rec_encode_header(uint8_t out[SL_REC_HEADER_BYTES], uint32_t type, uint32_t payload_bytes,
-	uint64_t time_ns);
+void sl_rec_encode_header(
+	uint8_t out[SL_REC_HEADER_BYTES], uint32_t type, uint32_t payload_bytes, uint64_t time_ns);
 /* The head of a MEMORY record's payload, or (the first SL_REC_CREATED_BYTES) of a CREATED one's. */
-void sl_rec_encode_memory(uint8_t out[SL_REC_MEMORY_HEAD_BYTES], uint32_t resource,
-	uint64_t offset);
+void sl_rec_encode_memory(
+	uint8_t out[SL_REC_MEMORY_HEAD_BYTES], uint32_t resource, uint64_t offset);
 
 /* 0, -EAGAIN (fewer than SL_REC_FILE_BYTES), -EPROTO, or -EPROTONOSUPPORT for another version. */
 int sl_rec_parse_file(const void *buf, size_t size, uint32_t *ret_kind);

@@ -20,8 +20,8 @@ static size_t put(uint8_t *out, uint32_t length, uint32_t id, const uint32_t *wo
 }
 
 /* Parse a whole message from words. */
-static int parse(uint32_t length, uint32_t id, const uint32_t *words, size_t n,
-	struct sl_vtest_message *m)
+static int parse(
+	uint32_t length, uint32_t id, const uint32_t *words, size_t n, struct sl_vtest_message *m)
 {
 	static uint8_t buf[65536];
 	size_t size = put(buf, length, id, words, n), need = 0;
@@ -322,11 +322,9 @@ static void test_replies(void **state)
 	assert_memory_equal(h, ((uint32_t[]){ 1, 2 }), 8);
 	assert_int_equal(sl_vtest_decode_reply(h, SL_VTEST_RESOURCE_CREATE, &bytes), 0);
 	assert_int_equal(bytes, 4);
-	assert_int_equal(
-		sl_vtest_decode_reply(h, SL_VTEST_SYNC_READ, &bytes), SL_FAULT_MALFORMED);
+	assert_int_equal(sl_vtest_decode_reply(h, SL_VTEST_SYNC_READ, &bytes), SL_FAULT_MALFORMED);
 	memset(h, 0, 4);
-	assert_int_equal(
-		sl_vtest_decode_reply(h, SL_VTEST_GET_CAPS2, &bytes), SL_FAULT_MALFORMED);
+	assert_int_equal(sl_vtest_decode_reply(h, SL_VTEST_GET_CAPS2, &bytes), SL_FAULT_MALFORMED);
 }
 
 static void test_reply_shapes(void **state)

@@ -234,8 +234,8 @@ static int measure_body(const struct command *c, struct sl_vtest_message *m)
 	}
 }
 
-int sl_vtest_parse_head(const void *buf, size_t size, struct sl_vtest_message *ret,
-	size_t *ret_need)
+int sl_vtest_parse_head(
+	const void *buf, size_t size, struct sl_vtest_message *ret, size_t *ret_need)
 {
 	const uint8_t *p = buf;
 	const struct command *c;
@@ -276,8 +276,8 @@ static bool range_ok(uint32_t offset, uint64_t words, uint64_t first, uint64_t e
 	return offset >= first && offset + words <= end;
 }
 
-static void read_batch(const struct sl_vtest_message *m, uint32_t i, uint32_t stride,
-	struct sl_vtest_batch *b)
+static void read_batch(
+	const struct sl_vtest_message *m, uint32_t i, uint32_t stride, struct sl_vtest_batch *b)
 {
 	const uint8_t *p = m->body + (size_t)i * stride * 4;
 
@@ -350,8 +350,8 @@ void sl_vtest_batch(const struct sl_vtest_message *m, uint32_t i, struct sl_vtes
 	read_batch(m, i, m->submit2.stride_words, ret);
 }
 
-const uint8_t *sl_vtest_batch_commands(const struct sl_vtest_message *m,
-	const struct sl_vtest_batch *b)
+const uint8_t *sl_vtest_batch_commands(
+	const struct sl_vtest_message *m, const struct sl_vtest_batch *b)
 {
 	return m->body + ((size_t)b->cmd_offset - 1) * 4;
 }
@@ -412,8 +412,8 @@ void sl_vtest_encode_reply(uint8_t out[SL_VTEST_HEADER_BYTES], uint32_t request,
 	put_header(out, (uint32_t)(is_caps(request) ? bytes + 1 : bytes / 4), reply_id(request));
 }
 
-int sl_vtest_decode_reply(const uint8_t header[SL_VTEST_HEADER_BYTES], uint32_t request,
-	uint64_t *ret_bytes)
+int sl_vtest_decode_reply(
+	const uint8_t header[SL_VTEST_HEADER_BYTES], uint32_t request, uint64_t *ret_bytes)
 {
 	uint32_t length = word(header, 0);
 
@@ -436,8 +436,8 @@ size_t sl_vtest_encode(uint8_t *out, size_t size, uint32_t id, const uint32_t *w
 	return SL_VTEST_HEADER_BYTES + n * 4;
 }
 
-void sl_vtest_reply_shape(const struct sl_vtest_message *m, uint32_t version,
-	struct sl_vtest_reply *ret)
+void sl_vtest_reply_shape(
+	const struct sl_vtest_message *m, uint32_t version, struct sl_vtest_reply *ret)
 {
 	*ret = (struct sl_vtest_reply){};
 	switch (m->id) {

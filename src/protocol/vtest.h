@@ -141,8 +141,8 @@ struct sl_vtest_message {
  * sl_fault: MALFORMED (a length that this id cannot have), UNSUPPORTED (an id that nobody serves),
  * LIMIT (a name beyond SL_VTEST_NAME_MAX).
  */
-int sl_vtest_parse_head(const void *buf, size_t size, struct sl_vtest_message *ret,
-	size_t *ret_need);
+int sl_vtest_parse_head(
+	const void *buf, size_t size, struct sl_vtest_message *ret, size_t *ret_need);
 
 /*
  * Check and point at the body. @buf holds the whole message, head_bytes + body_bytes, as
@@ -153,13 +153,12 @@ int sl_vtest_parse_body(const void *buf, struct sl_vtest_message *m);
 /* Entry @i of a SUBMIT_CMD2 that sl_vtest_parse_body() accepted; @i < n_batches. */
 void sl_vtest_batch(const struct sl_vtest_message *m, uint32_t i, struct sl_vtest_batch *ret);
 /* The commands of a batch: cmd_size words, aligned as the buffer is. */
-const uint8_t *sl_vtest_batch_commands(const struct sl_vtest_message *m,
-	const struct sl_vtest_batch *b);
+const uint8_t *sl_vtest_batch_commands(
+	const struct sl_vtest_message *m, const struct sl_vtest_batch *b);
 void sl_vtest_batch_point(const struct sl_vtest_message *m, const struct sl_vtest_batch *b,
 	uint32_t i, struct sl_vtest_point *ret);
 /* Point @i of a SYNC_WAIT; @i < n_points. */
-void sl_vtest_wait_point(const struct sl_vtest_message *m, uint32_t i,
-	struct sl_vtest_point *ret);
+void sl_vtest_wait_point(const struct sl_vtest_message *m, uint32_t i, struct sl_vtest_point *ret);
 
 /* "RESOURCE_CREATE2"; "unknown" for an id out of range. */
 const char *sl_vtest_id_str(uint32_t id);
@@ -174,8 +173,8 @@ uint32_t sl_vtest_negotiate(uint32_t theirs, uint32_t ours);
  */
 void sl_vtest_encode_reply(uint8_t out[SL_VTEST_HEADER_BYTES], uint32_t request, size_t bytes);
 /* Read one: *ret_bytes of payload follow. 0, or SL_FAULT_MALFORMED for another's reply. */
-int sl_vtest_decode_reply(const uint8_t header[SL_VTEST_HEADER_BYTES], uint32_t request,
-	uint64_t *ret_bytes);
+int sl_vtest_decode_reply(
+	const uint8_t header[SL_VTEST_HEADER_BYTES], uint32_t request, uint64_t *ret_bytes);
 /*
  * Write a client's message made of words, its length counting all of them. Returns its bytes, or 0
  * if it does not fit in @size.
@@ -190,5 +189,5 @@ struct sl_vtest_reply {
 };
 
 /* @version is the negotiated one. */
-void sl_vtest_reply_shape(const struct sl_vtest_message *m, uint32_t version,
-	struct sl_vtest_reply *ret);
+void sl_vtest_reply_shape(
+	const struct sl_vtest_message *m, uint32_t version, struct sl_vtest_reply *ret);

@@ -10,7 +10,7 @@
 #include "fuzz.h"
 
 enum {
-	MODE_VERSION = 3,     /* 0 to 3; 1 ends as 0 */
+	MODE_VERSION = 3, /* 0 to 3; 1 ends as 0 */
 	MODE_ASYNC = 1 << 2,
 	MODE_SHORT = 1 << 3,  /* reads of 7 bytes */
 	MODE_UNREAD = 1 << 4, /* a client that does not read much */

@@ -60,9 +60,8 @@ static int make_backend(const struct options *o, struct sl_backend **ret)
 	}
 #ifdef WITH_VIRGL
 	if (strcmp(o->backend, "virgl") == 0) {
-		struct sl_virgl_options v = {
-			.render_node_fd = -1, .llvmpipe_threads = o->threads
-		};
+		struct sl_virgl_options v = { .render_node_fd = -1,
+			.llvmpipe_threads = o->threads };
 		_cleanup_free_ char *error = NULL;
 		int r = sl_virgl_preload(&v, &error);
 
@@ -123,9 +122,9 @@ static void log_end(struct sl_session *s, int r)
 
 	sl_session_stats(s, &st);
 	sl_info("session ended: %s; %llu submits, %llu messages, %llu faults (%s), peak %llu MiB",
-		SL_VTEST_IS_FAULT(r) ? sl_fault_str(SL_VTEST_FAULT(r)) :
-			r < 0		     ? strerror(-r) :
-					       "client hung up",
+		SL_VTEST_IS_FAULT(r) ? sl_fault_str(SL_VTEST_FAULT(r))
+		: r < 0              ? strerror(-r)
+				     : "client hung up",
 		(unsigned long long)st.submits, (unsigned long long)st.commands,
 		(unsigned long long)st.faults, sl_fault_str((int)st.last_fault),
 		(unsigned long long)(st.mem_peak_bytes >> 20));

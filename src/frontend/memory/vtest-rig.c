@@ -45,8 +45,8 @@ void sl_vtest_rig_fini(struct sl_vtest_rig *r)
 	r->client = sl_memory_free(r->client);
 }
 
-void sl_vtest_rig_send_raw(struct sl_vtest_rig *r, uint32_t length, uint32_t id,
-	const void *bytes, size_t size)
+void sl_vtest_rig_send_raw(
+	struct sl_vtest_rig *r, uint32_t length, uint32_t id, const void *bytes, size_t size)
 {
 	uint32_t header[2] = { length, id };
 
@@ -74,7 +74,7 @@ int sl_vtest_rig_run(struct sl_vtest_rig *r)
 		result = sl_vtest_run(r->vtest);
 		events = sl_vtest_events(r->vtest);
 		if (result != 0 || (sl_memory_unread(r->client) == bytes_in &&
-			sl_memory_pending(r->client) == out && events != 0)) {
+					   sl_memory_pending(r->client) == out && events != 0)) {
 			return result;
 		}
 		if (events == 0 && next == SL_NEVER_NS && sl_session_poll_fd(r->session) < 0) {

@@ -36,8 +36,8 @@ void sl_vtest_rig_fini(struct sl_vtest_rig *r);
 /* Queue a message of words with a length that counts them. */
 void sl_vtest_rig_send(struct sl_vtest_rig *r, uint32_t id, const uint32_t *words, size_t n);
 /* Queue a message with a length of its own and a body of bytes. */
-void sl_vtest_rig_send_raw(struct sl_vtest_rig *r, uint32_t length, uint32_t id,
-	const void *bytes, size_t size);
+void sl_vtest_rig_send_raw(
+	struct sl_vtest_rig *r, uint32_t length, uint32_t id, const void *bytes, size_t size);
 /* CREATE_RENDERER and PROTOCOL_VERSION, replies read; the version agreed on. */
 uint32_t sl_vtest_rig_handshake(struct sl_vtest_rig *r, uint32_t version);
 /* sl_session_poll() and sl_vtest_run() until neither does anything more. The last result. */

@@ -37,8 +37,8 @@ int sl_vt_admit_body(struct sl_vtest *v, const struct sl_vtest_message *m, bool 
 	case SL_VTEST_SUBMIT_CMD:
 	case SL_VTEST_SUBMIT_CMD2:
 	case SL_VTEST_SYNC_WAIT:
-		return m->body_bytes <= sl_session_limits(v->session)->cmd_bytes ? 0 :
-										   SL_FAULT_LIMIT;
+		return m->body_bytes <= sl_session_limits(v->session)->cmd_bytes ? 0
+										 : SL_FAULT_LIMIT;
 	case SL_VTEST_TRANSFER_PUT:
 		*ret_skip = m->body_bytes > sl_vt_inline_bound(v, m->transfer.handle);
 		return 0;
@@ -113,8 +113,8 @@ static int get_capset(struct sl_vtest *v, const struct sl_vtest_message *m)
 	}
 	sl_vtest_encode_reply(p, m->id, 4 + padded);
 	memcpy(p + SL_VTEST_HEADER_BYTES, &valid, 4);
-	return sl_session_capset(v->session, m->capset.id, m->capset.version,
-		p + SL_VTEST_HEADER_BYTES + 4, size);
+	return sl_session_capset(
+		v->session, m->capset.id, m->capset.version, p + SL_VTEST_HEADER_BYTES + 4, size);
 }
 
 static int context_init(struct sl_vtest *v, const struct sl_vtest_message *m)
@@ -160,7 +160,7 @@ static int submit_cmd(struct sl_vtest *v, const struct sl_vtest_message *m)
 static bool is_handshake(uint32_t id)
 {
 	return id == SL_VTEST_CREATE_RENDERER || id == SL_VTEST_PING_PROTOCOL_VERSION ||
-		id == SL_VTEST_PROTOCOL_VERSION || id == SL_VTEST_RESOURCE_BUSY_WAIT;
+	       id == SL_VTEST_PROTOCOL_VERSION || id == SL_VTEST_RESOURCE_BUSY_WAIT;
 }
 
 int sl_vt_dispatch(struct sl_vtest *v, const struct sl_vtest_message *m)

@@ -65,8 +65,9 @@ int sl_vt_pool_new(struct sl_session *s, struct sl_vt_pool **ret)
 	}
 	p->max_idle_bytes = SL_MIN(
 		(uint64_t)MAX_IDLE_BYTES, sl_session_limits(s)->mem_bytes / MAX_IDLE_FRACTION);
-	p->max_fds = getrlimit(RLIMIT_NOFILE, &nofile) == 0 ?
-		(uint32_t)SL_MIN((rlim_t)MAX_FDS, nofile.rlim_cur / 2) : 0;
+	p->max_fds = getrlimit(RLIMIT_NOFILE, &nofile) == 0
+			     ? (uint32_t)SL_MIN((rlim_t)MAX_FDS, nofile.rlim_cur / 2)
+			     : 0;
 	*ret = p;
 	return 0;
 }
@@ -108,8 +109,7 @@ bool sl_vt_pool_trim(struct sl_vt_pool *p)
 	bool any = !sl_list_empty(&p->idle);
 
 	while (!sl_list_empty(&p->idle)) {
-		struct sl_vt_staging *st =
-			sl_list_entry(p->idle.prev, struct sl_vt_staging, link);
+		struct sl_vt_staging *st = sl_list_entry(p->idle.prev, struct sl_vt_staging, link);
 
 		take_idle(st);
 		destroy(st);
@@ -145,7 +145,7 @@ static struct sl_vt_staging *find_in(struct sl_list *class, size_t size)
 	struct sl_vt_staging *st;
 	uint32_t looked = 0;
 
-	sl_list_for_each(st, class, in_class) {
+	sl_list_for_each (st, class, in_class) {
 		if (st->size_bytes >= size && st->size_bytes - size <= size / 4) {
 			return st;
 		}

@@ -22,31 +22,12 @@ struct sl_vt_sync {
 	struct sl_charge charge;
 };
 
-struct point {
-	struct sl_vt_sync *sync; /* NULL once reached */
-	uint64_t value;
-};
-
-/* What a wait watches or a submission will signal. */
-struct points {
-	struct sl_charge charge;
-	uint32_t n;
-	struct point p[];
-};
-
 struct sync_wait {
 	struct sl_list link;
 	int fd;
 	uint32_t n_left;
 	uint64_t deadline_ns;
-	struct points *points;
-};
-
-struct sync_submit {
-	struct sl_list link;
-	struct sl_wait wait;
-	struct sl_vtest *v;
-	struct points *points;
+	struct sl_vt_points *points;
 };
 
 void sl_vt_sync_init(struct sl_vtest *v)
@@ -64,7 +45,7 @@ static void sync_unref(struct sl_vt_sync *s)
 	}
 }
 
-static struct points *points_free(struct points *ps)
+struct sl_vt_points *sl_vt_points_free(struct sl_vt_points *ps)
 {
 	if (ps) {
 		for (uint32_t i = 0; i < ps->n; i++) {
@@ -77,11 +58,11 @@ static struct points *points_free(struct points *ps)
 }
 
 /* Room for @max points, paid for together with the @extra bytes of what holds them. */
-static int points_new(struct sl_vtest *v, uint32_t max, size_t extra, struct points **ret)
+int sl_vt_points_new(struct sl_vtest *v, uint32_t max, size_t extra, struct sl_vt_points **ret)
 {
 	struct sl_meter *meter = sl_session_meter(v->session);
-	size_t bytes = sizeof(struct points) + max * sizeof(struct point);
-	struct points *ps;
+	size_t bytes = sizeof(struct sl_vt_points) + max * sizeof(struct sl_vt_point);
+	struct sl_vt_points *ps;
 	int r;
 
 	if (max > sl_session_limits(v->session)->syncs) {
@@ -103,7 +84,7 @@ static int points_new(struct sl_vtest *v, uint32_t max, size_t extra, struct poi
 	return 0;
 }
 
-static int points_add(struct sl_vtest *v, struct points *ps, const struct sl_vtest_point *from)
+int sl_vt_points_add(struct sl_vtest *v, struct sl_vt_points *ps, const struct sl_vtest_point *from)
 {
 	struct sl_vt_sync *s = sl_idtable_get(&v->syncs, from->sync);
 
@@ -111,7 +92,7 @@ static int points_add(struct sl_vtest *v, struct points *ps, const struct sl_vte
 		return SL_FAULT_UNKNOWN_ID;
 	}
 	s->refs++;
-	ps->p[ps->n++] = (struct point){ s, from->value };
+	ps->p[ps->n++] = (struct sl_vt_point){ s, from->value };
 	return 0;
 }
 
@@ -122,7 +103,7 @@ static void wait_free(struct sl_vtest *v, struct sync_wait *w)
 		v->n_sync_waits--;
 	}
 	sl_close(w->fd);
-	points_free(w->points);
+	sl_vt_points_free(w->points);
 	free(w);
 }
 
@@ -130,7 +111,7 @@ static void wait_free(struct sl_vtest *v, struct sync_wait *w)
 static bool wait_update(struct sync_wait *w, const struct sl_vt_sync *sync)
 {
 	for (uint32_t i = 0; i < w->points->n && w->n_left > 0; i++) {
-		struct point *p = &w->points->p[i];
+		struct sl_vt_point *p = &w->points->p[i];
 
 		if (p->sync && (!sync || p->sync == sync) && p->sync->value >= p->value) {
 			sync_unref(TAKE_PTR(p->sync));
@@ -146,7 +127,7 @@ static void set_value(struct sl_vtest *v, struct sl_vt_sync *s, uint64_t value)
 
 	s->value = value;
 	s->refs++; /* a wait may hold the last other one */
-	sl_list_for_each_safe(w, next, &v->sync_waits, link) {
+	sl_list_for_each_safe (w, next, &v->sync_waits, link) {
 		if (wait_update(w, s)) {
 			eventfd_write(w->fd, 1);
 			wait_free(v, w);
@@ -155,7 +136,7 @@ static void set_value(struct sl_vtest *v, struct sl_vt_sync *s, uint64_t value)
 	sync_unref(s);
 }
 
-static void signal_points(struct sl_vtest *v, struct points *ps)
+void sl_vt_points_signal(struct sl_vtest *v, struct sl_vt_points *ps)
 {
 	for (uint32_t i = 0; i < ps->n; i++) {
 		set_value(v, ps->p[i].sync, ps->p[i].value);
@@ -166,7 +147,7 @@ void sl_vt_sync_expire(struct sl_vtest *v, uint64_t now_ns)
 {
 	struct sync_wait *w, *next;
 
-	sl_list_for_each_safe(w, next, &v->sync_waits, link) {
+	sl_list_for_each_safe (w, next, &v->sync_waits, link) {
 		if (w->deadline_ns <= now_ns) {
 			wait_free(v, w);
 		}
@@ -178,21 +159,10 @@ uint64_t sl_vt_sync_deadline_ns(const struct sl_vtest *v)
 	uint64_t at = SL_NEVER_NS;
 	struct sync_wait *w;
 
-	sl_list_for_each(w, &v->sync_waits, link) {
+	sl_list_for_each (w, &v->sync_waits, link) {
 		at = SL_MIN(at, w->deadline_ns);
 	}
 	return at;
-}
-
-static void submit_free(struct sync_submit *sub)
-{
-	if (!sl_list_empty(&sub->link)) {
-		sl_list_remove(&sub->link);
-		sub->v->n_sync_submits--;
-	}
-	sl_session_wait_cancel(&sub->wait);
-	points_free(sub->points);
-	free(sub);
 }
 
 void sl_vt_sync_fini(struct sl_vtest *v)
@@ -200,9 +170,6 @@ void sl_vt_sync_fini(struct sl_vtest *v)
 	struct sl_vt_sync *s;
 	size_t cursor = 0;
 
-	while (!sl_list_empty(&v->sync_submits)) {
-		submit_free(sl_list_entry(v->sync_submits.next, struct sync_submit, link));
-	}
 	while (!sl_list_empty(&v->sync_waits)) {
 		wait_free(v, sl_list_entry(v->sync_waits.next, struct sync_wait, link));
 	}
@@ -250,12 +217,12 @@ static int new_wait(struct sl_vtest *v, const struct sl_vtest_message *m, struct
 	if (v->n_sync_waits >= sl_session_limits(v->session)->syncs) {
 		return SL_FAULT_LIMIT;
 	}
-	r = points_new(v, m->wait.n_points, sizeof(*w), &w->points);
+	r = sl_vt_points_new(v, m->wait.n_points, sizeof(*w), &w->points);
 	for (uint32_t i = 0; r == 0 && i < m->wait.n_points; i++) {
 		struct sl_vtest_point p;
 
 		sl_vtest_wait_point(m, i, &p);
-		r = points_add(v, w->points, &p);
+		r = sl_vt_points_add(v, w->points, &p);
 	}
 	if (r != 0) {
 		return r;
@@ -266,8 +233,8 @@ static int new_wait(struct sl_vtest *v, const struct sl_vtest_message *m, struct
 }
 
 /* The client's end of the eventfd; the wait keeps ours while it has anything to wait for. */
-static int arm_wait(struct sl_vtest *v, const struct sl_vtest_message *m, struct sync_wait *w,
-	int *ret_fd)
+static int arm_wait(
+	struct sl_vtest *v, const struct sl_vtest_message *m, struct sync_wait *w, int *ret_fd)
 {
 	uint64_t ms = m->wait.timeout_ms;
 
@@ -278,8 +245,9 @@ static int arm_wait(struct sl_vtest *v, const struct sl_vtest_message *m, struct
 		if (*ret_fd < 0) {
 			return SL_FAULT_LIMIT;
 		}
-		w->deadline_ns = ms > SL_VTEST_SYNC_WAIT_MAX_MS ?
-			SL_NEVER_NS : sl_now_ns() + ms * SL_NSEC_PER_MSEC;
+		w->deadline_ns = ms > SL_VTEST_SYNC_WAIT_MAX_MS
+					 ? SL_NEVER_NS
+					 : sl_now_ns() + ms * SL_NSEC_PER_MSEC;
 		sl_list_append(&v->sync_waits, &w->link);
 		v->n_sync_waits++;
 		return 0;
@@ -332,9 +300,10 @@ int sl_vt_sync_message(struct sl_vtest *v, const struct sl_vtest_message *m)
 		return sync_wait(v, m);
 	case SL_VTEST_SYNC_READ:
 		r = sl_vt_absorb(v, s ? 0 : SL_FAULT_UNKNOWN_ID);
-		return r != 0 ? r :
-				sl_vt_reply_words(v, m->id,
-					(uint32_t[]){ (uint32_t)value, (uint32_t)(value >> 32) }, 2);
+		return r != 0 ? r
+			      : sl_vt_reply_words(v, m->id,
+					(uint32_t[]){ (uint32_t)value, (uint32_t)(value >> 32) },
+					2);
 	case SL_VTEST_SYNC_UNREF:
 		if (s) {
 			sync_unref(sl_idtable_remove(&v->syncs, m->sync.id));
@@ -350,89 +319,4 @@ int sl_vt_sync_message(struct sl_vtest *v, const struct sl_vtest_message *m)
 	default:
 		return SL_FAULT_UNSUPPORTED;
 	}
-}
-
-static void on_submit_done(struct sl_wait *w, int result)
-{
-	struct sync_submit *sub = sl_container_of(w, struct sync_submit, wait);
-
-	/* Also when the session ends: a client's wait is never left hanging. */
-	signal_points(sub->v, sub->points);
-	submit_free(sub);
-}
-
-/* Signal @ps, now or when the ring has come so far. Takes @ps over. */
-static int signal_later(struct sl_vtest *v, uint32_t ring, struct points *ps)
-{
-	struct sync_submit *sub = calloc(1, sizeof(*sub));
-	int r;
-
-	if (!sub) {
-		points_free(ps);
-		return -ENOMEM;
-	}
-	sl_list_init(&sub->link);
-	sub->v = v;
-	sub->points = ps;
-	sub->wait.done = on_submit_done;
-	if (v->n_sync_submits >= sl_session_limits(v->session)->syncs) {
-		submit_free(sub);
-		return SL_FAULT_LIMIT;
-	}
-	r = sl_session_wait_ring(v->session, SL_VT_CTX, ring, &sub->wait);
-	if (r == SL_VT_PENDING) {
-		sl_list_append(&v->sync_submits, &sub->link);
-		v->n_sync_submits++;
-		return 0;
-	}
-	/* Done, or a ring that does not work: whoever waits for it must not wait for ever. */
-	signal_points(v, ps);
-	submit_free(sub);
-	return sl_vt_absorb(v, r);
-}
-
-static int submit_batch(struct sl_vtest *v, const struct sl_vtest_message *m,
-	const struct sl_vtest_batch *b)
-{
-	uint32_t ring = b->flags & SL_VTEST_BATCH_RING_IDX ? b->ring_idx : 0;
-	struct points *ps = NULL;
-	int r = 0;
-
-	if (ring >= SL_VTEST_MAX_RINGS) {
-		return sl_vt_absorb(v, SL_FAULT_INVALID);
-	}
-	if (b->cmd_size > 0) {
-		r = sl_vt_submit(v, (uint32_t *)sl_vtest_batch_commands(m, b), b->cmd_size);
-	}
-	if (r != 0 || b->sync_count == 0) {
-		return r;
-	}
-	r = points_new(v, b->sync_count, sizeof(struct sync_submit), &ps);
-	if (r != 0) {
-		return r;
-	}
-	for (uint32_t i = 0; i < b->sync_count; i++) {
-		struct sl_vtest_point p;
-
-		sl_vtest_batch_point(m, b, i, &p);
-		r = sl_vt_absorb(v, points_add(v, ps, &p));
-		if (r != 0) {
-			points_free(ps);
-			return r;
-		}
-	}
-	return signal_later(v, ring, ps);
-}
-
-int sl_vt_submit2(struct sl_vtest *v, const struct sl_vtest_message *m)
-{
-	int r = sl_vt_need_context(v);
-
-	for (uint32_t i = 0; r == 0 && i < m->submit2.n_batches; i++) {
-		struct sl_vtest_batch b;
-
-		sl_vtest_batch(m, i, &b);
-		r = submit_batch(v, m, &b);
-	}
-	return r;
 }

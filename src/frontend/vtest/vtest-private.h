@@ -96,6 +96,18 @@ void sl_vt_staging_release(void *user);
 struct sl_vt_sync;
 struct sl_vt_recorder;
 
+struct sl_vt_point {
+	struct sl_vt_sync *sync; /* NULL once reached */
+	uint64_t value;
+};
+
+/* What a wait watches or a submission will signal. */
+struct sl_vt_points {
+	struct sl_charge charge;
+	uint32_t n;
+	struct sl_vt_point p[];
+};
+
 struct sl_vtest {
 	struct sl_session *session;
 	struct sl_transport *transport;
@@ -111,8 +123,8 @@ struct sl_vtest {
 	char name[64];
 
 	struct sl_wait wait; /* a RESOURCE_BUSY_WAIT that is not answered yet */
-	bool waiting;    /* nothing is read, and nothing sent, until it is over */
-	bool wait_reply; /* its end is what the client waits for */
+	bool waiting;        /* nothing is read, and nothing sent, until it is over */
+	bool wait_reply;     /* its end is what the client waits for */
 
 	struct sl_idtable blobs; /* the staging of each guest blob, by resource id */
 	struct sl_idtable syncs;
@@ -128,6 +140,8 @@ int sl_vt_need_context(struct sl_vtest *v);
 int sl_vt_reply_words(struct sl_vtest *v, uint32_t request, const uint32_t *words, size_t n);
 int sl_vt_flush(struct sl_vtest *v);
 
+/* Handle what is buffered. 0: blocked by a wait or the client; -EAGAIN: all handled. */
+int sl_vt_handle_buffered(struct sl_vtest *v);
 /* Whether the body of this message is to be skipped rather than buffered, or ends the session. */
 int sl_vt_admit_body(struct sl_vtest *v, const struct sl_vtest_message *m, bool *ret_skip);
 /* No honest inline transfer of a resource is larger than this. 0: there is no such resource. */
@@ -138,6 +152,8 @@ int sl_vt_resource_create(struct sl_vtest *v, const struct sl_vtest_message *m);
 int sl_vt_resource_create_blob(struct sl_vtest *v, const struct sl_vtest_message *m);
 /* At the end: guest blobs go before the memory under them. */
 void sl_vt_blobs_fini(struct sl_vtest *v);
+/* The resource is gone: so may the memory under it go, if it was a guest blob. */
+void sl_vt_blob_release(struct sl_vtest *v, uint32_t id);
 int sl_vt_resource_unref(struct sl_vtest *v, const struct sl_vtest_message *m);
 int sl_vt_transfer(struct sl_vtest *v, const struct sl_vtest_message *m);
 int sl_vt_busy_wait(struct sl_vtest *v, const struct sl_vtest_message *m);
@@ -145,6 +161,13 @@ int sl_vt_submit(struct sl_vtest *v, uint32_t *cmd, size_t n_dw);
 
 int sl_vt_sync_message(struct sl_vtest *v, const struct sl_vtest_message *m);
 int sl_vt_submit2(struct sl_vtest *v, const struct sl_vtest_message *m);
+void sl_vt_submits_fini(struct sl_vtest *v);
+/* Room for @max points, paid for together with the @extra bytes of what holds them. */
+int sl_vt_points_new(struct sl_vtest *v, uint32_t max, size_t extra, struct sl_vt_points **ret);
+int sl_vt_points_add(
+	struct sl_vtest *v, struct sl_vt_points *ps, const struct sl_vtest_point *from);
+void sl_vt_points_signal(struct sl_vtest *v, struct sl_vt_points *ps);
+struct sl_vt_points *sl_vt_points_free(struct sl_vt_points *ps);
 void sl_vt_sync_init(struct sl_vtest *v);
 void sl_vt_sync_fini(struct sl_vtest *v);
 void sl_vt_sync_expire(struct sl_vtest *v, uint64_t now_ns);
