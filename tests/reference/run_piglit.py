@@ -177,7 +177,7 @@ def parse_args():
     p.add_argument("--sluiced", type=Path, help="the sluiced to start")
     p.add_argument("--sluice-socket", type=Path, help="a Sluice that runs already")
     p.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
-    p.add_argument("--timeout", type=float, default=60)
+    p.add_argument("--timeout", type=float, default=120)
     p.add_argument("--json", type=Path, help="write every result to this file")
     args = p.parse_args()
     args.columns = args.columns.split(",")

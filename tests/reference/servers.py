@@ -27,6 +27,11 @@ FOREIGN_ENV = ("DISPLAY", "WAYLAND_DISPLAY", "MESA_LOADER_DRIVER_OVERRIDE", "EGL
                "VTEST_SOCKET_NAME", "GALLIUM_DRIVER", "LIBGL_ALWAYS_SOFTWARE")
 
 
+# Some of piglit's tests fill what a texture buffer may hold at most, above the default budget. The
+# peer has no budget, so comparing with it needs a large one here.
+MEMORY = "8G"
+
+
 class Unavailable(Exception):
     """A server that is not installed, or does not start; the text says which package helps."""
 
@@ -143,6 +148,6 @@ def sluice(sluiced, host_gl="core"):
     """A private sluiced; yields its shared socket."""
     with tempfile.TemporaryDirectory(prefix="sluice-") as d:
         sock = Path(d) / "vtest"
-        args = [str(sluiced), f"--directory={d}", f"--host-gl={host_gl}"]
+        args = [str(sluiced), f"--directory={d}", f"--host-gl={host_gl}", f"--mem={MEMORY}"]
         with stopped_after(args, sock, client_env(False)):
             yield sock

@@ -6,13 +6,17 @@ import sys
 
 import pytest
 
-RUNNER = pathlib.Path(__file__).resolve().parent / "run_piglit.py"
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import servers  # noqa: E402
+
+RUNNER = HERE / "run_piglit.py"
 SKIPPED = 77
 
 
 @pytest.mark.slow
 def test_piglit_as_the_peer(broker, tmp_path):
-    b = broker(backend="virgl", args=["--host-gl=core"])
+    b = broker(backend="virgl", args=["--host-gl=core", f"--mem={servers.MEMORY}"])
     reply = subprocess.run(
         [sys.executable, str(RUNNER), f"--sluice-socket={b.socket}",
          f"--json={tmp_path / 'piglit.json'}"],
