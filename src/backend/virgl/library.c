@@ -107,6 +107,9 @@ static int get_drm_fd(void *cookie)
 	return fcntl(lib.config.render_node_fd, F_DUPFD_CLOEXEC, 3);
 }
 
+/* VIRGL_RENDERER_USE_EXTERNAL_BLOB; 0.10.4 knows it, but its header shows unstable API only. */
+#define SL_USE_EXTERNAL_BLOB (1 << 5)
+
 int sl_library_init(const struct sl_library_config *c)
 {
 	int flags = 0;
@@ -127,6 +130,11 @@ int sl_library_init(const struct sl_library_config *c)
 		flags |= c->es ? VIRGL_RENDERER_USE_GLES : 0;
 	}
 	flags |= c->thread_sync ? VIRGL_RENDERER_THREAD_SYNC : 0;
+	/*
+	 * Buffers that cannot become fds are of no use to a client in another process. Without the
+	 * flag the caps promise persistent mappings (ARB_buffer_storage), and clients ask for them.
+	 */
+	flags |= SL_USE_EXTERNAL_BLOB;
 	set_log();
 	if (virgl_renderer_init(&lib, flags, &lib.callbacks) != 0) {
 		return -ENODEV;
