@@ -321,7 +321,9 @@ static int play_record(struct player *p, const struct sl_rec_record *rec)
 /* Make @need bytes from p->at on be there. 1, 0 at the end of the file, or -errno. */
 static int fill(struct player *p, FILE *f, size_t need)
 {
-	memmove(p->buf, p->buf + p->at, p->len - p->at);
+	if (p->at > 0) {
+		memmove(p->buf, p->buf + p->at, p->len - p->at);
+	}
 	p->len -= p->at;
 	p->at = 0;
 	while (p->len < need) {
