@@ -28,7 +28,8 @@ static const char help_text[] =
 	"       sluice cdi list [--domain NAME]... [--json]\n"
 	"\n"
 	"Describes the broker's sockets to container engines, as devices of the kind sluice/gpu\n"
-	"(Container Device Interface): gl is the shared socket, gl-NAME the socket of domain NAME.\n"
+	"(Container Device Interface): gl is the shared socket, gl-NAME the socket of domain "
+	"NAME.\n"
 	"\n"
 	"  sluice cdi generate --output /etc/cdi/sluice.json\n"
 	"  podman run --device sluice/gpu=gl IMAGE PROGRAM\n"
@@ -66,9 +67,9 @@ static json_t *make_device(const char *domain, const char *socket)
 		name = NULL;
 		return NULL;
 	}
-	return json_pack("{s:s, s:{s:[{s:s, s:s, s:[s,s,s,s,s]}]}}", "name", name,
-		"containerEdits", "mounts", "hostPath", socket, "containerPath", CLIENT_SOCKET,
-		"options", "bind", "ro", "nosuid", "nodev", "noexec");
+	return json_pack("{s:s, s:{s:[{s:s, s:s, s:[s,s,s,s,s]}]}}", "name", name, "containerEdits",
+		"mounts", "hostPath", socket, "containerPath", CLIENT_SOCKET, "options", "bind",
+		"ro", "nosuid", "nodev", "noexec");
 }
 
 static json_t *make_spec(json_t *devices)
@@ -83,7 +84,8 @@ static const json_t *find_domain(const json_t *list, const char *name)
 	const json_t *d;
 	size_t i;
 
-	json_array_foreach(list, i, d) {
+	json_array_foreach(list, i, d)
+	{
 		const char *s = json_string_value(json_object_get(d, "name"));
 
 		if (s && strcmp(s, name) == 0) {
@@ -135,7 +137,8 @@ static int add_all(struct sl_client *c, json_t *devices, const json_t *list)
 	if (shared) {
 		json_array_append_new(devices, make_device(NULL, shared));
 	}
-	json_array_foreach(list, i, d) {
+	json_array_foreach(list, i, d)
+	{
 		const char *name = json_string_value(json_object_get(d, "name"));
 
 		/* One that goes with its connection would be gone before an engine looks. */
@@ -249,15 +252,16 @@ static int list(const struct cdi_options *o, const json_t *devices)
 	const json_t *d;
 	size_t i;
 
-	json_array_foreach(devices, i, d) {
+	json_array_foreach(devices, i, d)
+	{
 		const json_t *mount = json_array_get(
 			json_object_get(json_object_get(d, "containerEdits"), "mounts"), 0);
 
-		json_array_append_new(rows,
-			json_pack("{s:o, s:O}", "device",
-				json_sprintf(CDI_KIND "=%s",
-					json_string_value(json_object_get(d, "name"))),
-				"socket", json_object_get(mount, "hostPath")));
+		json_array_append_new(
+			rows, json_pack("{s:o, s:O}", "device",
+				      json_sprintf(CDI_KIND "=%s",
+					      json_string_value(json_object_get(d, "name"))),
+				      "socket", json_object_get(mount, "hostPath")));
 	}
 	if (o->json) {
 		return sl_cli_print_json(rows);
@@ -283,8 +287,8 @@ static int parse(struct cdi_options *o, int argc, char **argv)
 		switch (opt) {
 		case 'n':
 			if (o->n_domains == DOMAINS_MAX) {
-				return sl_cli_usage("cdi", "--domain: at most %d of them",
-					DOMAINS_MAX);
+				return sl_cli_usage(
+					"cdi", "--domain: at most %d of them", DOMAINS_MAX);
 			}
 			o->domains[o->n_domains++] = optarg;
 			break;

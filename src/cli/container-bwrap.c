@@ -148,16 +148,16 @@ static bool redirect(int stdio_fd)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	return null >= 0 && dup2(null, STDIN_FILENO) >= 0 &&
-		dup2(stdio_fd, STDOUT_FILENO) >= 0 && dup2(stdio_fd, STDERR_FILENO) >= 0;
+	return null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(stdio_fd, STDOUT_FILENO) >= 0 &&
+	       dup2(stdio_fd, STDERR_FILENO) >= 0;
 }
 
-static _noreturn_ void become_bwrap(char **argv, const int fds[FD_END - FD_ARGS], int stdio_fd,
-	pid_t parent)
+static _noreturn_ void become_bwrap(
+	char **argv, const int fds[FD_END - FD_ARGS], int stdio_fd, pid_t parent)
 {
 	sigset_t none;
 
-	/* bubblewrap asks for this too, but a parent that dies before it does must not be missed. */
+	/* bubblewrap asks for this too; a parent that dies before it does must not be missed. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) {
 		_exit(SL_EXIT_RUN_FAILED);
 	}
@@ -240,8 +240,9 @@ static int start(const struct sl_container *c, char *const *argv, int stdio_fd,
 		sl_close(setup[0]);
 		return r;
 	}
-	*ret = (struct sl_container_process){ .pid = pid, .status_fd = status[0],
-		.setup_fd = setup[0] };
+	*ret = (struct sl_container_process){
+		.pid = pid, .status_fd = status[0], .setup_fd = setup[0]
+	};
 	return 0;
 }
 

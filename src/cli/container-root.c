@@ -76,7 +76,7 @@ static bool has_folder(const struct sl_container *c, const char *path)
 	struct stat st;
 
 	return sl_container_resolve(c, path, &host, NULL) == 0 && host && lstat(host, &st) == 0 &&
-		S_ISDIR(st.st_mode);
+	       S_ISDIR(st.st_mode);
 }
 
 /* Hide the caller's home, wherever it is, and give the container one. */
@@ -140,8 +140,8 @@ int sl_container_add_root(struct sl_container *c, const char *rootfs, const char
 }
 
 /* Would a mount at @dst have to make a folder in a tree that is not the container's own? */
-static int check_destination(const struct sl_container *c, const char *option, const char *src,
-	const char *dst)
+static int check_destination(
+	const struct sl_container *c, const char *option, const char *src, const char *dst)
 {
 	const struct sl_mount *m;
 	_cleanup_free_ char *host = NULL;
@@ -170,8 +170,8 @@ static int check_destination(const struct sl_container *c, const char *option, c
 	return SL_EXIT_OK;
 }
 
-int sl_container_add_bind(struct sl_container *c, const char *option, const char *arg,
-	bool read_only)
+int sl_container_add_bind(
+	struct sl_container *c, const char *option, const char *arg, bool read_only)
 {
 	_cleanup_free_ char *src = NULL, *given = strdup(arg);
 	char *dst;
@@ -235,8 +235,9 @@ int sl_container_set_workdir(struct sl_container *c, const char *path)
 		r = -errno;
 	}
 	if (r < 0 || !S_ISDIR(st.st_mode) || *path != '/') {
-		sl_cli_error("--workdir %s: no such folder in the container: give an absolute path, "
-			     "or show it with --bind",
+		sl_cli_error(
+			"--workdir %s: no such folder in the container: give an absolute path, "
+			"or show it with --bind",
 			path);
 		return SL_EXIT_RUN_FAILED;
 	}

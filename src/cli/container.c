@@ -34,12 +34,11 @@ void sl_container_fini(struct sl_container *c)
 	*c = (struct sl_container){};
 }
 
-void sl_container_mount(struct sl_container *c, enum sl_mount_kind kind, const char *src,
-	const char *dst)
+void sl_container_mount(
+	struct sl_container *c, enum sl_mount_kind kind, const char *src, const char *dst)
 {
 	struct sl_mount m = { .kind = kind, .src = src ? strdup(src) : NULL, .dst = strdup(dst) };
-	struct sl_mount *mounts =
-		reallocarray(c->mounts, c->n_mounts + 1, sizeof(*c->mounts));
+	struct sl_mount *mounts = reallocarray(c->mounts, c->n_mounts + 1, sizeof(*c->mounts));
 
 	if (mounts) {
 		c->mounts = mounts;
@@ -136,8 +135,7 @@ int sl_container_check_host(void)
 			strerror(-r));
 		break;
 	default:
-		sl_cli_error("user namespaces: %s: use a kernel with CONFIG_USER_NS",
-			strerror(-r));
+		sl_cli_error("user namespaces: %s: use a kernel with CONFIG_USER_NS", strerror(-r));
 		break;
 	}
 	return SL_EXIT_RUN_FAILED;

@@ -55,8 +55,8 @@ void sl_container_init(struct sl_container *c);
 void sl_container_fini(struct sl_container *c);
 
 /* @src may be NULL where the kind has none. Both are copied. */
-void sl_container_mount(struct sl_container *c, enum sl_mount_kind kind, const char *src,
-	const char *dst);
+void sl_container_mount(
+	struct sl_container *c, enum sl_mount_kind kind, const char *src, const char *dst);
 void sl_container_setenv(struct sl_container *c, const char *name, const char *value);
 /* The value, or NULL; borrowed. */
 const char *sl_container_getenv(const struct sl_container *c, const char *name);
@@ -70,8 +70,8 @@ const char *sl_container_getenv(const struct sl_container *c, const char *name);
 int sl_container_add_root(struct sl_container *c, const char *rootfs, const char *home);
 
 /* --bind SRC[:DST] or --bind-ro. */
-int sl_container_add_bind(struct sl_container *c, const char *option, const char *arg,
-	bool read_only);
+int sl_container_add_bind(
+	struct sl_container *c, const char *option, const char *arg, bool read_only);
 
 /*
  * Start in the caller's own current directory, which is shown, read-only, if it lies in a place
@@ -87,8 +87,8 @@ void sl_container_add_resolver(struct sl_container *c);
 /*
  * Follow @path inside the container, symbolic links included, with what the mounts say. 0 with
  * *ret_host, the path on the host (the caller's) or NULL for a folder that exists only inside; or
- * -ENOENT, -ENOTDIR, -ELOOP, -ENOMEM. *ret_mount, if wanted, is the mount that it (or, if it does not
- * exist, the last folder on the way) lies in, or NULL for the root itself.
+ * -ENOENT, -ENOTDIR, -ELOOP, -ENOMEM. *ret_mount, if wanted, is the mount that it (or, if it does
+ * not exist, the last folder on the way) lies in, or NULL for the root itself.
  */
 int sl_container_resolve(const struct sl_container *c, const char *path, char **ret_host,
 	const struct sl_mount **ret_mount);
@@ -114,8 +114,7 @@ void sl_container_process_end(struct sl_container_process *p);
  * After waitpid() gave @wait_status: the command's own exit status (128 + N for signal N), or one
  * of ours, said, when the command never ran.
  */
-int sl_container_exit_status(struct sl_container_process *p, int wait_status,
-	const char *command);
+int sl_container_exit_status(struct sl_container_process *p, int wait_status, const char *command);
 
 /* The command's pid as this process sees it, or -ESRCH. */
 pid_t sl_container_command_pid(struct sl_container_process *p);

@@ -48,7 +48,8 @@ static const char weston_ini[] = "[core]\n"
 int sl_display_parse(const char *s, enum sl_display_kind *ret)
 {
 	static const char *const names[] = { [SL_DISPLAY_X11] = "x11",
-		[SL_DISPLAY_WAYLAND] = "wayland", [SL_DISPLAY_HOST] = "host" };
+		[SL_DISPLAY_WAYLAND] = "wayland",
+		[SL_DISPLAY_HOST] = "host" };
 
 	for (unsigned int i = SL_DISPLAY_X11; i < SL_ARRAY_LEN(names); i++) {
 		if (strcmp(s, names[i]) == 0) {
@@ -85,8 +86,8 @@ static unsigned int free_number(bool share_net)
 	for (unsigned int n = 0; share_net && n < NUMBER_MAX; n++) {
 		struct sockaddr_un sa = { .sun_family = AF_UNIX };
 		_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		int len = snprintf(sa.sun_path + 1, sizeof(sa.sun_path) - 1, "/tmp/.X11-unix/X%u",
-			n);
+		int len =
+			snprintf(sa.sun_path + 1, sizeof(sa.sun_path) - 1, "/tmp/.X11-unix/X%u", n);
 
 		if (fd >= 0 && bind(fd, (struct sockaddr *)&sa,
 				       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1) +
@@ -160,8 +161,8 @@ static int wait_until_ready(struct sl_display *d, const char *socket, const char
 	return SL_EXIT_RUN_FAILED;
 }
 
-static int shared_dir(struct sl_container *servers, const char *private, const char *name,
-	const char *inside)
+static int shared_dir(
+	struct sl_container *servers, const char *private, const char *name, const char *inside)
 {
 	char path[128];
 
@@ -229,8 +230,8 @@ static int launch(struct sl_display *d, struct sl_container *servers, unsigned i
 }
 
 /* Show the program its one socket. */
-static void hand_over(struct sl_display *d, struct sl_container *c, const char *socket,
-	unsigned int number)
+static void hand_over(
+	struct sl_display *d, struct sl_container *c, const char *socket, unsigned int number)
 {
 	char text[128];
 

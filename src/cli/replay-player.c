@@ -3,7 +3,7 @@
  * A vtest client that has no will of its own. Each message is sent as it was recorded and its reply
  * read before the next one, whatever is in it: what does not parse is sent too, since that is what
  * bug reports are about. Recordings and servers are both treated as hostile: sizes are checked
- * against what is really there, and every wait is bounded.
+ * against what is really there, and every wait is bounded (replay-io.c).
  */
 #include <errno.h>
 #include <poll.h>
@@ -11,20 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
+#include "cli/replay-io.h"
 #include "cli/replay.h"
 #include "protocol/recording.h"
 #include "util/cleanup.h"
 #include "util/fds.h"
 #include "util/idtable.h"
-
-/* Longer than any watchdog: who does not answer in this time never will. */
-#define REPLY_TIMEOUT_MS 60000
-/* A reply that says more than this is no reply: capability sets are a few KiB. */
-#define REPLY_MAX_BYTES (64u << 20)
 
 struct memory {
 	uint8_t *map;
@@ -32,15 +25,13 @@ struct memory {
 };
 
 struct player {
-	int fd;
+	struct sl_replay_io io;
 	uint32_t version;
 	uint32_t last_id; /* the id that the last resource got here, for CREATED */
 	struct sl_idtable memories;
 	struct sl_replay_result *result;
 	uint8_t *buf; /* for records */
 	size_t size, len, at;
-	uint8_t *reply;
-	size_t reply_size;
 };
 
 /* The session is over: say why, once. Returns -ECONNRESET, which stops the player. */
@@ -65,101 +56,12 @@ static void memory_free(struct memory *m)
 	}
 }
 
-static int wait_fd(int fd, short events)
-{
-	struct pollfd pfd = { .fd = fd, .events = events };
-	int n;
-
-	do {
-		n = poll(&pfd, 1, REPLY_TIMEOUT_MS);
-	} while (n < 0 && errno == EINTR);
-	return n > 0 ? 0 : n == 0 ? -ETIMEDOUT : -errno;
-}
-
-static int send_all(struct player *p, const uint8_t *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = send(p->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EAGAIN) {
-			int r = wait_fd(p->fd, POLLOUT);
-
-			if (r < 0) {
-				return r;
-			}
-		} else if (n < 0 && errno != EINTR) {
-			return -errno;
-		} else if (n > 0) {
-			data += n;
-			size -= (size_t)n;
-			p->result->bytes_sent += (uint64_t)n;
-		}
-	}
-	return 0;
-}
-
-/* @size bytes into p->reply, which grows as bytes really come. */
-static int receive(struct player *p, uint64_t size)
-{
-	size_t have = 0;
-
-	if (size > REPLY_MAX_BYTES) {
-		return -EMSGSIZE;
-	}
-	if (size > p->reply_size) {
-		uint8_t *reply = realloc(p->reply, size);
-
-		if (!reply) {
-			return -ENOMEM;
-		}
-		p->reply = reply;
-		p->reply_size = size;
-	}
-	while (have < size) {
-		int r = wait_fd(p->fd, POLLIN);
-		ssize_t n = r < 0 ? 0 : recv(p->fd, p->reply + have, size - have, MSG_DONTWAIT);
-
-		if (r < 0) {
-			return r;
-		}
-		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-			return n == 0 ? -ECONNRESET : -errno;
-		}
-		have += n > 0 ? (size_t)n : 0;
-	}
-	p->result->bytes_received += size;
-	return 0;
-}
-
-/* One byte, and the fd that comes with it. */
-static int receive_fd(struct player *p)
-{
-	int fds[SL_MAX_FDS];
-	size_t n_fds = 0;
-	uint8_t byte;
-	ssize_t n;
-	int r;
-
-	do {
-		r = wait_fd(p->fd, POLLIN);
-		n = r < 0 ? r : sl_recvmsg_fds(p->fd, &byte, 1, fds, &n_fds, NULL, 0);
-	} while (n == -EAGAIN);
-	if (n <= 0) {
-		return n == 0 ? -ECONNRESET : (int)n;
-	}
-	if (n_fds != 1) {
-		sl_close_many(fds, n_fds);
-		return -EBADMSG;
-	}
-	return fds[0];
-}
-
 static uint32_t reply_word(const struct player *p, uint64_t bytes)
 {
 	uint32_t w = 0;
 
 	if (bytes >= sizeof(w)) {
-		memcpy(&w, p->reply, sizeof(w));
+		memcpy(&w, p->io.reply, sizeof(w));
 	}
 	return w;
 }
@@ -188,7 +90,7 @@ static void map_memory(struct player *p, uint32_t res_id, int fd)
 static bool makes_resource(uint32_t id)
 {
 	return id == SL_VTEST_RESOURCE_CREATE || id == SL_VTEST_RESOURCE_CREATE2 ||
-		id == SL_VTEST_RESOURCE_CREATE_BLOB;
+	       id == SL_VTEST_RESOURCE_CREATE_BLOB;
 }
 
 static void take_headed(struct player *p, const struct sl_vtest_message *m, uint64_t bytes)
@@ -202,13 +104,13 @@ static void take_headed(struct player *p, const struct sl_vtest_message *m, uint
 
 static int take_fd(struct player *p, const struct sl_vtest_message *m)
 {
-	_cleanup_close_ int fd = receive_fd(p);
+	_cleanup_close_ int fd = sl_replay_receive_fd(&p->io);
 
 	if (fd < 0) {
 		return fd;
 	}
 	if (m->id == SL_VTEST_SYNC_WAIT) {
-		return wait_fd(fd, POLLIN);
+		return sl_replay_wait(fd, POLLIN);
 	}
 	map_memory(p, p->last_id, fd);
 	return 0;
@@ -225,17 +127,17 @@ static int read_reply(struct player *p, const struct sl_vtest_message *m)
 		p->last_id = m->create.handle;
 	}
 	if (shape.headed) {
-		r = receive(p, SL_VTEST_HEADER_BYTES);
-		if (r == 0 && sl_vtest_decode_reply(p->reply, m->id, &bytes) != 0) {
+		r = sl_replay_receive(&p->io, SL_VTEST_HEADER_BYTES);
+		if (r == 0 && sl_vtest_decode_reply(p->io.reply, m->id, &bytes) != 0) {
 			r = -EBADMSG;
 		}
-		r = r < 0 ? r : receive(p, bytes);
+		r = r < 0 ? r : sl_replay_receive(&p->io, bytes);
 		if (r == 0) {
 			take_headed(p, m, bytes);
 		}
 	}
 	if (r == 0 && shape.raw_bytes > 0) {
-		r = receive(p, shape.raw_bytes);
+		r = sl_replay_receive(&p->io, shape.raw_bytes);
 	}
 	if (r == 0 && shape.fd) {
 		r = take_fd(p, m);
@@ -274,8 +176,8 @@ static int play_message(struct player *p, const struct sl_rec_record *rec)
 	uint64_t start_ns = sl_now_ns();
 	size_t need;
 	bool parsed = sl_vtest_parse_head(rec->data, rec->data_bytes, &m, &need) == 0 &&
-		m.head_bytes + m.body_bytes == rec->data_bytes;
-	int r = send_all(p, rec->data, rec->data_bytes);
+		      m.head_bytes + m.body_bytes == rec->data_bytes;
+	int r = sl_replay_send(&p->io, rec->data, rec->data_bytes);
 
 	p->result->messages++;
 	if (r == 0 && parsed) {
@@ -295,9 +197,11 @@ static int play_memory(struct player *p, const struct sl_rec_record *rec)
 	struct memory *m = sl_idtable_get(&p->memories, rec->resource);
 
 	if (!m || rec->offset > m->bytes || rec->data_bytes > m->bytes - rec->offset) {
-		return ended(p, "before message %llu: the server gave resource %u less memory than "
-				"it was recorded with",
-			(unsigned long long)p->result->messages + 1, rec->resource);
+		return ended(p,
+			"before message %llu: resource %u has %s memory here than in the "
+			"recording",
+			(unsigned long long)p->result->messages + 1, rec->resource,
+			m ? "less" : "other or no");
 	}
 	memcpy(m->map + rec->offset, rec->data, rec->data_bytes);
 	p->result->memory_bytes += rec->data_bytes;
@@ -378,8 +282,8 @@ static int check_alive(struct player *p)
 	const uint32_t words[] = { 0, 0 };
 	struct sl_rec_record rec = { .type = SL_REC_MESSAGE, .data = message };
 
-	rec.data_bytes = sl_vtest_encode(
-		message, sizeof(message), SL_VTEST_RESOURCE_BUSY_WAIT, words, 2);
+	rec.data_bytes =
+		sl_vtest_encode(message, sizeof(message), SL_VTEST_RESOURCE_BUSY_WAIT, words, 2);
 	return play_message(p, &rec);
 }
 
@@ -408,22 +312,6 @@ static int play(struct player *p, FILE *f)
 	return r == -ECONNRESET && p->result->ended ? 0 : r;
 }
 
-static int connect_to(const char *path)
-{
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	_cleanup_close_ int fd = -1;
-
-	if (strlen(path) >= sizeof(sa.sun_path)) {
-		return -ENAMETOOLONG;
-	}
-	strcpy(sa.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0) {
-		return -errno;
-	}
-	return TAKE_FD(fd);
-}
-
 static void player_fini(struct player *p)
 {
 	size_t cursor = 0;
@@ -434,21 +322,22 @@ static void player_fini(struct player *p)
 		memory_free(m);
 	}
 	sl_idtable_fini(&p->memories);
-	sl_close(p->fd);
+	sl_replay_io_fini(&p->io);
 	free(p->buf);
-	free(p->reply);
 }
 
 int sl_replay_play(FILE *f, const char *socket, struct sl_replay_result *ret)
 {
-	struct player p = { .fd = connect_to(socket), .result = ret };
+	struct player p = { .result = ret };
 	uint64_t start_ns = sl_now_ns();
-	int r = p.fd;
+	int r = sl_replay_connect(&p.io, socket);
 
 	*ret = (struct sl_replay_result){};
-	if (r >= 0) {
+	if (r == 0) {
 		r = play(&p, f);
 	}
+	ret->bytes_sent = p.io.bytes_sent;
+	ret->bytes_received = p.io.bytes_received;
 	ret->wall_ns = sl_now_ns() - start_ns;
 	player_fini(&p);
 	return r;

@@ -27,7 +27,8 @@ static const char help_text[] =
 	"  --verbose            a private broker's log on stderr\n"
 	"  --help               this text\n"
 	"\n"
-	"Exit status: 0 played to its end without a fault, 1 the session ended early or had faults,\n"
+	"Exit status: 0 played to its end without a fault, 1 the session ended early or had "
+	"faults,\n"
 	"2 wrong usage, 125 the file cannot be played or there is no server.\n";
 
 #define REPEAT_MAX 1000000u
@@ -141,12 +142,12 @@ static int play_error(const struct replay_options *o, const char *socket, int r)
 {
 	switch (r) {
 	case -EPROTO:
-		sl_cli_error("%s: no recording, or a damaged one: make one with sluice record",
-			o->file);
+		sl_cli_error(
+			"%s: no recording, or a damaged one: make one with sluice record", o->file);
 		break;
 	case -EPROTONOSUPPORT:
-		sl_cli_error("%s: a recording of another version: use the sluice that made it",
-			o->file);
+		sl_cli_error(
+			"%s: a recording of another version: use the sluice that made it", o->file);
 		break;
 	default:
 		sl_cli_error("%s: %s: give a vtest server that answers", socket, strerror(-r));
@@ -166,9 +167,8 @@ static json_t *commands_json(const struct sl_replay_result *r)
 			json_array_append_new(list,
 				json_pack("{s:s, s:I, s:f, s:f}", "command",
 					i ? sl_vtest_id_str(i) : "not understood", "count",
-					(json_int_t)c->count, "total_ms",
-					(double)c->total_ns / 1e6, "max_ms",
-					(double)c->max_ns / 1e6));
+					(json_int_t)c->count, "total_ms", (double)c->total_ns / 1e6,
+					"max_ms", (double)c->max_ns / 1e6));
 		}
 	}
 	return list;
@@ -177,12 +177,11 @@ static json_t *commands_json(const struct sl_replay_result *r)
 static json_t *round_json(const struct sl_replay_result *r)
 {
 	return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:I, s:b, s:o, s:o}", "messages",
-		(json_int_t)r->messages, "bytes_sent", (json_int_t)r->bytes_sent,
-		"bytes_received", (json_int_t)r->bytes_received, "memory_bytes",
-		(json_int_t)r->memory_bytes, "wall_ms", (double)r->wall_ns / 1e6, "recorded_ms",
-		(double)r->recorded_ns / 1e6, "other_ids", (json_int_t)r->other_ids, "complete",
-		!r->ended, "ended", r->ended ? sl_control_text(r->why) : json_null(), "commands",
-		commands_json(r));
+		(json_int_t)r->messages, "bytes_sent", (json_int_t)r->bytes_sent, "bytes_received",
+		(json_int_t)r->bytes_received, "memory_bytes", (json_int_t)r->memory_bytes,
+		"wall_ms", (double)r->wall_ns / 1e6, "recorded_ms", (double)r->recorded_ns / 1e6,
+		"other_ids", (json_int_t)r->other_ids, "complete", !r->ended, "ended",
+		r->ended ? sl_control_text(r->why) : json_null(), "commands", commands_json(r));
 }
 
 static void print_round(const json_t *round)
@@ -223,7 +222,8 @@ static int report(const struct replay_options *o, struct sl_run_gpu *g, json_t *
 			"usage", usage ? json_incref(usage) : json_null());
 		sl_cli_print_json(all);
 	} else {
-		json_array_foreach(rounds, i, round) {
+		json_array_foreach(rounds, i, round)
+		{
 			print_round(round);
 		}
 		if (faults > 0 || lost > 0) {

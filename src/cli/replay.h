@@ -19,8 +19,8 @@ struct sl_replay_result {
 	uint64_t wall_ns, recorded_ns;
 	uint64_t other_ids; /* resources that got another id than in the recording */
 	struct sl_replay_command commands[SL_VTEST_N_IDS]; /* 0: what does not parse */
-	bool ended; /* before the recording did */
-	char why[160]; /* then: where and how */
+	bool ended;                                        /* before the recording did */
+	char why[160];                                     /* then: where and how */
 };
 
 /*

@@ -51,11 +51,11 @@ static bool find_sluiced(char path[PATH_MAX])
 		}
 	}
 	return executable_in(path, SLUICE_BINDIR, "sluiced") ||
-		executable_in(path, SLUICE_LIBEXECDIR, "sluiced");
+	       executable_in(path, SLUICE_LIBEXECDIR, "sluiced");
 }
 
-static _noreturn_ void become_sluiced(const char *path, const char *directory, bool null,
-	int log_fd)
+static _noreturn_ void become_sluiced(
+	const char *path, const char *directory, bool null, int log_fd)
 {
 	_cleanup_free_ char *option = NULL;
 	int dev_null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -129,8 +129,8 @@ static int wait_for_broker(pid_t pid, const char *directory, int log_fd, struct 
 	return start_failed(log_fd, directory, "did not answer in time");
 }
 
-static int start_private(const char *directory, bool null, bool verbose, struct sl_client **ret,
-	int *ret_log_fd)
+static int start_private(
+	const char *directory, bool null, bool verbose, struct sl_client **ret, int *ret_log_fd)
 {
 	_cleanup_close_ int log_fd = verbose ? -1 : memfd_create("sluiced-log", MFD_CLOEXEC);
 	char path[PATH_MAX];

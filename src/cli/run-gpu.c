@@ -33,7 +33,7 @@ static char *make_name(const char *program, unsigned int number)
 	}
 	for (p = name; *p; p++) {
 		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-			(*p >= '0' && *p <= '9');
+			     (*p >= '0' && *p <= '9');
 
 		if (!plain && (p == name || !strchr("._-", *p))) {
 			*p = p == name ? 'x' : '_';
@@ -42,8 +42,8 @@ static char *make_name(const char *program, unsigned int number)
 	return name;
 }
 
-static int add_domain(struct sl_run_gpu *g, const struct sl_run_options *o, int record_fd,
-	char **ret_error)
+static int add_domain(
+	struct sl_run_gpu *g, const struct sl_run_options *o, int record_fd, char **ret_error)
 {
 	_cleanup_json_ json_t *result = NULL;
 	json_t *params = json_pack("{s:s, s:I, s:I, s:b, s:b}", "name", g->name, "uid",
@@ -126,8 +126,8 @@ void sl_run_gpu_close(struct sl_run_gpu *g)
 	*g = (struct sl_run_gpu){ .broker_log_fd = -1 };
 }
 
-void sl_run_gpu_add(const struct sl_run_gpu *g, const struct sl_run_options *o,
-	struct sl_container *c)
+void sl_run_gpu_add(
+	const struct sl_run_gpu *g, const struct sl_run_options *o, struct sl_container *c)
 {
 	if (o->gpu == SL_RUN_NONE) {
 		return;
@@ -153,8 +153,8 @@ void sl_run_gpu_lost(struct sl_run_gpu *g)
 	}
 	g->lost = true;
 	sl_run_broker_last_line(g->broker_log_fd, line, sizeof(line));
-	sl_cli_warn("broker: it has ended, and the program's session with it%s%s", *line ? ": " : "",
-		line);
+	sl_cli_warn("broker: it has ended, and the program's session with it%s%s",
+		*line ? ": " : "", line);
 }
 
 /* A worker tells what renders once it is ready, which may be after the session began. */
@@ -195,8 +195,8 @@ static json_t *call_usage(struct sl_run_gpu *g)
 	if (!g->client || g->lost) {
 		return NULL;
 	}
-	r = sl_client_call(g->client, "domain.usage", json_pack("{s:s}", "name", g->name), -1,
-		&usage, &error);
+	r = sl_client_call(
+		g->client, "domain.usage", json_pack("{s:s}", "name", g->name), -1, &usage, &error);
 	if (r < 0) {
 		sl_run_gpu_lost(g);
 	} else if (r > 0) {

@@ -83,7 +83,8 @@ static void reap(struct loop *l)
 			l->done = true;
 		} else if (pid == l->display->process.pid) {
 			l->display->process.pid = 0;
-			sl_cli_warn("display: its server has ended; the program's windows are gone");
+			sl_cli_warn(
+				"display: its server has ended; the program's windows are gone");
 		}
 	}
 }
@@ -134,7 +135,8 @@ static void wait_for_end(struct loop *l, int sig_fd, uint64_t start_ns)
 	while (!l->done) {
 		struct pollfd fds[] = {
 			{ .fd = sig_fd, .events = POLLIN },
-			{ .fd = l->gpu->client && !l->gpu->lost ? sl_client_fd(l->gpu->client) : -1 },
+			{ .fd = l->gpu->client && !l->gpu->lost ? sl_client_fd(l->gpu->client)
+								: -1 },
 		};
 
 		if (poll(fds, SL_ARRAY_LEN(fds), timeout_ms(l, next_ns)) < 0 && errno != EINTR) {
@@ -154,9 +156,12 @@ static void wait_for_end(struct loop *l, int sig_fd, uint64_t start_ns)
 struct sl_run_result sl_run_loop(const struct sl_run_options *o, struct sl_run_gpu *g,
 	struct sl_display *d, struct sl_screenshot *shot, struct sl_container_process *p)
 {
-	struct loop l = { .gpu = g, .display = d, .shot = o->screenshot ? shot : NULL, .process = p,
+	struct loop l = { .gpu = g,
+		.display = d,
+		.shot = o->screenshot ? shot : NULL,
+		.process = p,
 		.shares_terminal = isatty(STDIN_FILENO) };
-	struct sl_run_result result = { .ran = true };
+	struct sl_run_result result = {};
 	uint64_t start_ns = sl_now_ns();
 	_cleanup_close_ int sig_fd = -1;
 	sigset_t set;

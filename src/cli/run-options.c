@@ -18,7 +18,8 @@ static const char common_help[] =
 	"  --gpu=gl|software|none  a GL session through the broker (default), the container's own\n"
 	"                          software renderer, or nothing\n"
 	"  --host-gl=on|core|es    which GL the worker uses: GL first then GLES, core GL, GLES\n"
-	"  --limit LIST            the session's budget: mem=512M,resources=N,contexts=N,cmd=SIZE,\n"
+	"  --limit LIST            the session's budget: "
+	"mem=512M,resources=N,contexts=N,cmd=SIZE,\n"
 	"                          syncs=N,sessions=N,message=MS\n"
 	"  --name NAME             the domain's name in sluice ls (default: the program's)\n"
 	"  --directory DIR         the broker's directory\n"
@@ -42,7 +43,8 @@ static const char common_help[] =
 	"  --verbose               a private broker's log on stderr\n"
 	"  --help                  this text\n"
 	"\n"
-	"Exit status: the program's; 128+N if signal N ended it; 125 if sluice failed itself, 126 if\n"
+	"Exit status: the program's; 128+N if signal N ended it; 125 if sluice failed itself, 126 "
+	"if\n"
 	"the program cannot be executed, 127 if it is not there.\n";
 
 enum {
@@ -89,8 +91,9 @@ static const struct option options[] = {
 	{},
 };
 
-static const char *const gpu_names[] = { [SL_RUN_GL] = "gl", [SL_RUN_SOFTWARE] = "software",
-	[SL_RUN_NONE] = "none" };
+static const char *const gpu_names[] = {
+	[SL_RUN_GL] = "gl", [SL_RUN_SOFTWARE] = "software", [SL_RUN_NONE] = "none"
+};
 
 const char *sl_run_gpu_str(enum sl_run_gpu_kind kind)
 {
@@ -102,12 +105,14 @@ static int help(const char *command)
 	if (strcmp(command, "record") == 0) {
 		printf("Usage: sluice record [-o FILE] [OPTION...] [--] PROGRAM [ARG...]\n"
 		       "\n"
-		       "Runs a program as sluice run does and writes what its first GL session sent\n"
+		       "Runs a program as sluice run does and writes what its first GL session "
+		       "sent\n"
 		       "to FILE (-o, --output; default: PROGRAM.slrec), for sluice replay.\n");
 	} else {
 		printf("Usage: sluice run [OPTION...] [--] PROGRAM [ARG...]\n"
 		       "\n"
-		       "Runs a program in a container that has no GPU device and no network, with a\n"
+		       "Runs a program in a container that has no GPU device and no network, with "
+		       "a\n"
 		       "GL session of its own.\n");
 	}
 	return sl_cli_help(common_help);
@@ -137,8 +142,8 @@ static int parse_gpu(struct sl_run_options *o, const char *s)
 static int parse_host_gl(struct sl_run_options *o, const char *s)
 {
 	if (strcmp(s, "on") != 0 && strcmp(s, "core") != 0 && strcmp(s, "es") != 0) {
-		return bad(sl_cli_usage(o->command, "--host-gl=%s: unknown: use on, core or es",
-			s));
+		return bad(
+			sl_cli_usage(o->command, "--host-gl=%s: unknown: use on, core or es", s));
 	}
 	o->host_gl = s;
 	return -1;
@@ -170,8 +175,8 @@ static int parse_name(struct sl_run_options *o, const char *s)
 static int parse_display(struct sl_run_options *o, const char *s)
 {
 	if (sl_display_parse(s, &o->display) < 0) {
-		return bad(sl_cli_usage(o->command,
-			"--display=%s: unknown: use x11, wayland or host", s));
+		return bad(sl_cli_usage(
+			o->command, "--display=%s: unknown: use x11, wayland or host", s));
 	}
 	return -1;
 }
@@ -181,8 +186,8 @@ static int parse_size(struct sl_run_options *o, const char *s)
 	unsigned int w, h;
 	char end;
 
-	if (sscanf(s, "%5ux%5u%c", &w, &h, &end) != 2 || w == 0 || h == 0 ||
-		w > SL_SCREEN_MAX_PX || h > SL_SCREEN_MAX_PX) {
+	if (sscanf(s, "%5ux%5u%c", &w, &h, &end) != 2 || w == 0 || h == 0 || w > SL_SCREEN_MAX_PX ||
+		h > SL_SCREEN_MAX_PX) {
 		return bad(sl_cli_usage(o->command,
 			"--size %s: no size: give WIDTHxHEIGHT, up to %ux%u", s, SL_SCREEN_MAX_PX,
 			SL_SCREEN_MAX_PX));
@@ -288,7 +293,9 @@ static int check(const struct sl_run_options *o)
 	if (o->gpu != SL_RUN_GL && (o->limits || o->host_gl || o->name)) {
 		return bad(sl_cli_usage(o->command,
 			"--%s: there is no session to apply it to: use --gpu=gl",
-			o->limits ? "limit" : o->host_gl ? "host-gl" : "name"));
+			o->limits    ? "limit"
+			: o->host_gl ? "host-gl"
+				     : "name"));
 	}
 	if (o->gpu != SL_RUN_GL && strcmp(o->command, "record") == 0) {
 		return bad(sl_cli_usage(o->command, "--gpu=%s: there is no session to record",

@@ -44,8 +44,8 @@ static void copy(json_t *to, const char *key, const json_t *from, const char *fr
 	json_object_set_new(to, key, v ? json_incref(v) : json_null());
 }
 
-static void add_session(json_t *report, const json_t *usage, const json_t *session,
-	const json_t *limits, bool gl)
+static void add_session(
+	json_t *report, const json_t *usage, const json_t *session, const json_t *limits, bool gl)
 {
 	json_int_t first_ns = json_integer_value(json_object_get(usage, "first_frame_ns"));
 	bool any = json_integer_value(json_object_get(usage, "sessions")) > 0;
@@ -69,8 +69,8 @@ static void add_session(json_t *report, const json_t *usage, const json_t *sessi
 	}
 }
 
-static json_t *make_report(const struct sl_run_options *o, struct sl_run_gpu *g,
-	const struct sl_run_result *result)
+static json_t *make_report(
+	const struct sl_run_options *o, struct sl_run_gpu *g, const struct sl_run_result *result)
 {
 	_cleanup_json_ json_t *usage = sl_run_gpu_usage(g), *session = describe(g);
 	json_t *report = json_object();
@@ -187,13 +187,13 @@ static void print_warnings(const struct sl_run_options *o, const json_t *report)
 	}
 	if (number(report, "lost") > 0) {
 		sl_cli_warn("%s: sessions lost with their worker: %llu%s%s: see the broker's log",
-			o->argv[0], (unsigned long long)number(report, "lost"),
-			fault ? ": " : "", fault ? fault : "");
+			o->argv[0], (unsigned long long)number(report, "lost"), fault ? ": " : "",
+			fault ? fault : "");
 	}
 }
 
-void sl_run_report(const struct sl_run_options *o, struct sl_run_gpu *g,
-	const struct sl_run_result *result)
+void sl_run_report(
+	const struct sl_run_options *o, struct sl_run_gpu *g, const struct sl_run_result *result)
 {
 	_cleanup_json_ json_t *report = make_report(o, g, result);
 

@@ -37,8 +37,8 @@ static void add_given_environment(struct sl_container *c, const struct sl_run_op
 {
 	for (size_t i = 0; i < o->n_env; i++) {
 		const char *eq = strchr(o->env[i], '=');
-		_cleanup_free_ char *name = eq ? strndup(o->env[i], (size_t)(eq - o->env[i]))
-					       : strdup(o->env[i]);
+		_cleanup_free_ char *name =
+			eq ? strndup(o->env[i], (size_t)(eq - o->env[i])) : strdup(o->env[i]);
 		const char *value = eq ? eq + 1 : getenv(o->env[i]);
 
 		if (!name) {
@@ -60,8 +60,8 @@ static int add_files(struct sl_container *c, const struct sl_run_options *o)
 		sl_container_add_current_dir(c);
 	}
 	for (size_t i = 0; r == SL_EXIT_OK && i < o->n_binds; i++) {
-		r = sl_container_add_bind(c, o->binds[i].option, o->binds[i].arg,
-			o->binds[i].read_only);
+		r = sl_container_add_bind(
+			c, o->binds[i].option, o->binds[i].arg, o->binds[i].read_only);
 	}
 	if (r == SL_EXIT_OK && o->workdir) {
 		r = sl_container_set_workdir(c, o->workdir);
@@ -94,8 +94,8 @@ static int check_screenshot(const char *path)
 		slash[slash == dir] = '\0';
 	}
 	if (access(slash ? dir : ".", W_OK | X_OK) < 0) {
-		sl_cli_error("--screenshot %s: %m: give a file in a folder that you may write to",
-			path);
+		sl_cli_error(
+			"--screenshot %s: %m: give a file in a folder that you may write to", path);
 		return SL_EXIT_RUN_FAILED;
 	}
 	return SL_EXIT_OK;
@@ -113,8 +113,8 @@ static void save_screenshot(const struct sl_run_options *o, const struct sl_scre
 		sl_cli_warn("--screenshot %s: the display could not be read: no picture was saved",
 			o->screenshot);
 	} else if (r < 0) {
-		sl_cli_warn("--screenshot %s: %s: no picture was saved", o->screenshot,
-			strerror(-r));
+		sl_cli_warn(
+			"--screenshot %s: %s: no picture was saved", o->screenshot, strerror(-r));
 	} else if (shot->blank) {
 		sl_cli_warn("--screenshot %s: the program showed nothing: the picture is empty",
 			o->screenshot);
@@ -139,9 +139,7 @@ static int run_program(const struct sl_run_options *o, struct sl_run_gpu *g, str
 		result = sl_run_loop(o, g, d, &shot, &process);
 		r = result.exit_status;
 		save_screenshot(o, &shot);
-		if (result.ran) {
-			sl_run_report(o, g, &result);
-		}
+		sl_run_report(o, g, &result);
 	}
 	sl_container_process_end(&process);
 	sl_screenshot_fini(&shot);

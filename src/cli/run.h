@@ -32,7 +32,7 @@ struct sl_run_options {
 	const char **env; /* "NAME=VALUE" or "NAME" */
 	size_t n_env;
 	bool share_net, stats, json, verbose;
-	bool null; /* a broker of our own that draws nothing */
+	bool null;   /* a broker of our own that draws nothing */
 	char **argv; /* the program, NULL-terminated */
 };
 
@@ -54,7 +54,8 @@ const char *sl_run_gpu_str(enum sl_run_gpu_kind kind);
  * when it is idle. 0 or an exit status, said. *ret_log_fd is what a private one prints, or -1.
  */
 int sl_run_broker(const char *directory, bool verbose, struct sl_client **ret, int *ret_log_fd);
-/* The same with one of our own, in a directory of its own, that checks everything and draws nothing. */
+/* The same with one of our own, in a directory of its own, that checks everything and draws
+ * nothing. */
 int sl_run_broker_null(bool verbose, struct sl_client **ret, int *ret_log_fd);
 /* The last line of such a log: what it died of. */
 void sl_run_broker_last_line(int log_fd, char *buf, size_t size);
@@ -73,8 +74,8 @@ struct sl_run_gpu {
 int sl_run_gpu_open(struct sl_run_gpu *g, const struct sl_run_options *o);
 void sl_run_gpu_close(struct sl_run_gpu *g);
 /* Put the socket and the variables that Mesa needs into the container. */
-void sl_run_gpu_add(const struct sl_run_gpu *g, const struct sl_run_options *o,
-	struct sl_container *c);
+void sl_run_gpu_add(
+	const struct sl_run_gpu *g, const struct sl_run_options *o, struct sl_container *c);
 /* Has a session been seen, and what renders it? */
 bool sl_run_gpu_known(const struct sl_run_gpu *g);
 /* Look for a session, until that is so. */
@@ -87,7 +88,6 @@ void sl_run_gpu_lost(struct sl_run_gpu *g);
 /* How the program fared. */
 struct sl_run_result {
 	int exit_status;
-	bool ran;
 	uint64_t wall_ns;
 };
 
@@ -99,5 +99,5 @@ struct sl_run_result sl_run_loop(const struct sl_run_options *o, struct sl_run_g
 void sl_run_block_signals(void);
 
 /* --stats, --json, and the warnings that nobody has to ask for. */
-void sl_run_report(const struct sl_run_options *o, struct sl_run_gpu *g,
-	const struct sl_run_result *result);
+void sl_run_report(
+	const struct sl_run_options *o, struct sl_run_gpu *g, const struct sl_run_result *result);

@@ -17,8 +17,9 @@ static unsigned int shift_of(uint32_t mask)
 
 static uint32_t pixel(const uint8_t *p, bool big_endian)
 {
-	return big_endian ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]
-			  : (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
+	return big_endian
+		       ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]
+		       : (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
 }
 
 static void to_rgb(const struct sl_screen_layout *l, const uint8_t *line, uint8_t *rgb)
@@ -32,8 +33,8 @@ static void to_rgb(const struct sl_screen_layout *l, const uint8_t *line, uint8_
 	}
 }
 
-static bool write_rows(const struct sl_screenshot *s, png_structp png, png_infop info, FILE *f,
-	uint8_t *rgb)
+static bool write_rows(
+	const struct sl_screenshot *s, png_structp png, png_infop info, FILE *f, uint8_t *rgb)
 {
 	const struct sl_screen_layout *l = &s->layout;
 

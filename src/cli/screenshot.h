@@ -16,8 +16,8 @@
 struct sl_screen_layout {
 	uint32_t width_px, height_px;
 	uint32_t stride_bytes;
-	uint64_t offset_bytes; /* of the first pixel in the file */
-	bool big_endian;       /* the bytes of a pixel's 32-bit word */
+	uint64_t offset_bytes;     /* of the first pixel in the file */
+	bool big_endian;           /* the bytes of a pixel's 32-bit word */
 	uint32_t red, green, blue; /* 8-bit masks in that word */
 };
 

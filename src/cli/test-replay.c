@@ -222,7 +222,7 @@ static void test_memory_that_does_not_fit(void **state)
 		start_server(f, 100);
 		assert_int_equal(play(f, &r), 0);
 		assert_true(r.ended);
-		assert_non_null(strstr(r.why, "less memory"));
+		assert_non_null(strstr(r.why, "memory here than in the recording"));
 		waitpid(f->server, NULL, 0);
 		f->server = 0;
 	}

@@ -53,8 +53,8 @@ static void set_word(struct screen *s, unsigned int i, uint32_t v)
 	b[3] = (uint8_t)v;
 }
 
-static void set_pixel(struct screen *s, unsigned int x, unsigned int y, uint8_t r, uint8_t g,
-	uint8_t b)
+static void set_pixel(
+	struct screen *s, unsigned int x, unsigned int y, uint8_t r, uint8_t g, uint8_t b)
 {
 	uint8_t *p = s->pixels + y * STRIDE + 4 * x;
 
