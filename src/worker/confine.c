@@ -21,11 +21,6 @@
 #include "worker/confine.h"
 #include "worker/landlock.h"
 
-/*
- * Staging memory keeps up to 256 fds open (frontend/vtest), blobs and syncs a few more; beyond
- * that a client is told that there are too many.
- */
-#define MAX_FDS 1024
 /* A GPU driver's own threads; a forked worker has one. Counted per user, so not too tight. */
 #define MAX_THREADS 512
 /*
@@ -86,9 +81,9 @@ static int limit(int resource, rlim_t value)
 	if (getrlimit(resource, &l) < 0) {
 		return -errno;
 	}
-	/* Never above what we may have. */
+	/* Never above what we may have. Fds alone are wanted: their soft limit is often low. */
 	l.rlim_max = SL_MIN(l.rlim_max, value);
-	l.rlim_cur = SL_MIN(l.rlim_cur, l.rlim_max);
+	l.rlim_cur = resource == RLIMIT_NOFILE ? l.rlim_max : SL_MIN(l.rlim_cur, l.rlim_max);
 	return setrlimit(resource, &l) < 0 ? -errno : 0;
 }
 
@@ -99,7 +94,7 @@ static int set_limits(const char **ret_what)
 		rlim_t value;
 	} limits[] = {
 		{ RLIMIT_CORE, 0 },
-		{ RLIMIT_NOFILE, MAX_FDS },
+		{ RLIMIT_NOFILE, SL_CONFINE_MAX_FDS },
 		{ RLIMIT_NPROC, MAX_THREADS },
 		{ RLIMIT_MSGQUEUE, 0 },
 		{ RLIMIT_NICE, 0 },

@@ -4,6 +4,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*
+ * Mesa keeps thousands of small buffers for a second before it frees them, each with a memfd that
+ * staging memory holds (up to half of this); beyond that a client is told that there are too many.
+ */
+#define SL_CONFINE_MAX_FDS 8192
+
 struct sl_confinement {
 	bool empty_root; /* the renderer needs no files any more */
 	uint32_t uid;    /* inside; 0: stay what we are */

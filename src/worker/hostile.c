@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "util/fds.h"
+#include "worker/confine.h"
 #include "worker/worker.h"
 
 struct target {
@@ -319,7 +320,7 @@ static int attack_core_limit(const struct target *t)
 	if (getrlimit(RLIMIT_NOFILE, &l) < 0) {
 		return -errno;
 	}
-	if (l.rlim_max > 1024) {
+	if (l.rlim_max > SL_CONFINE_MAX_FDS) {
 		return 0; /* it is high already */
 	}
 	l.rlim_cur = l.rlim_max = l.rlim_max + 1;

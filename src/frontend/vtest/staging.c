@@ -85,7 +85,10 @@ static void destroy(struct sl_vt_staging *st)
 	struct sl_vt_pool *p = st->pool;
 
 	if (st->map) {
-		madvise(st->map, st->size_bytes, MADV_REMOVE);
+		if (st->fd < 0 || fallocate(st->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+					  (off_t)st->size_bytes) < 0) {
+			madvise(st->map, st->size_bytes, MADV_REMOVE);
+		}
 		munmap(st->map, st->size_bytes);
 	}
 	if (st->fd >= 0) {
