@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The player's connection: every wait is bounded and every size is checked before it is believed.
- */
+/* The player's connection: every wait is bounded, every size checked before it is believed. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>

@@ -4,8 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A client's connection to a vtest server. All functions return 0 or -errno, -ETIMEDOUT included.
- */
+/* A client's connection to a vtest server. Functions return 0 or -errno, -ETIMEDOUT too. */
 struct sl_replay_io {
 	int fd;
 	uint8_t *reply; /* what sl_replay_receive() got last */
