@@ -252,6 +252,10 @@ void sl_bench_container(const struct sl_bench_servers *s, enum sl_bench_column c
 	if (*s->display) {
 		add_all(ret, (const char *const[]){ "--setenv", "DISPLAY", s->display, NULL });
 	}
+	if (**command == '/') {
+		/* Our own client, which may lie in the folder that the container replaces. */
+		add_all(ret, (const char *const[]){ "--ro-bind", *command, *command, NULL });
+	}
 	add(ret, "--");
 	add_all(ret, command);
 }

@@ -34,17 +34,19 @@ struct options {
 	int threads;
 };
 
+/* The path appears when it can be connected to, not before. */
 static int listen_on(const char *path)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int n = snprintf(a.sun_path, sizeof(a.sun_path), "%s.new", path);
 
-	if (fd < 0 || strlen(path) >= sizeof(a.sun_path)) {
+	if (fd < 0 || n < 0 || (size_t)n >= sizeof(a.sun_path)) {
 		return -EINVAL;
 	}
-	strcpy(a.sun_path, path);
-	unlink(path);
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 64) < 0) {
+	unlink(a.sun_path);
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 64) < 0 ||
+		rename(a.sun_path, path) < 0) {
 		sl_close(fd);
 		return -errno;
 	}
