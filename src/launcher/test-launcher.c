@@ -131,8 +131,9 @@ static void test_missing_bind(void **state)
 	int r = launch_error(&o, &error);
 
 	if (r == -EPERM || r == -ENOSPC) {
+		print_message("skipped: %s\n", error);
 		free(error);
-		skip();
+		return;
 	}
 	assert_int_equal(r, -ENOENT);
 	assert_names(error, "/nonexistent/driver");
@@ -237,7 +238,8 @@ static void test_no_user_namespaces(void **state)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-		skip();
+		print_message("skipped: no user namespaces to limit here\n");
+		return;
 	}
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
