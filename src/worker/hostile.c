@@ -33,6 +33,7 @@
 
 #include "util/fds.h"
 #include "worker/confine.h"
+#include "worker/inherit.h"
 #include "worker/worker.h"
 
 struct target {
@@ -361,11 +362,15 @@ static int attack_exec_file_mapping(const struct target *t)
 											: 0;
 }
 
-/* Any fd that is neither standard nor one of the three that a worker must have. */
+/*
+ * Any fd that is neither standard, nor one of the three that a worker must have, nor put in place
+ * of one that was inherited.
+ */
 static int attack_inherited_fds(const struct target *t)
 {
 	for (int fd = 3; fd < 1024; fd++) {
-		if (fd != t->worker->channel_fd && fd != t->fd && fcntl(fd, F_GETFD) >= 0) {
+		if (fd != t->worker->channel_fd && fd != t->fd && !sl_inherit_replaced(fd) &&
+			fcntl(fd, F_GETFD) >= 0) {
 			return 0;
 		}
 	}

@@ -15,6 +15,7 @@
 
 #include "util/fds.h"
 #include "worker/confine.h"
+#include "worker/inherit.h"
 #include "worker/renderer.h"
 #include "worker/sigbus.h"
 #include "worker/worker.h"
@@ -190,9 +191,13 @@ void sl_worker_run(const struct sl_zygote_state *z, uint32_t slot, int channel_f
 		.channel_fd = channel_fd,
 		.slot = slot,
 	};
-	int status;
+	int status, r;
 
 	sl_log_init("sluice-worker", z->o->log_level);
+	r = z->backend ? sl_inherit_detach() : 0;
+	if (r < 0) {
+		quit(&w, "replacing inherited memory", r);
+	}
 	set_signals(&w);
 	say_hello(&w);
 	confine(&w);
