@@ -26,6 +26,7 @@
 #include "protocol/worker.h"
 #include "util/cleanup.h"
 #include "util/fds.h"
+#include "util/test-skip.h"
 #include "worker/confine.h"
 #include "worker/filter.h"
 #include "worker/landlock.h"
@@ -154,6 +155,9 @@ static int serve_own(void)
 
 static void test_filter_allows_serving(void **state)
 {
+	if (sl_test_emulated()) {
+		return;
+	}
 	assert_exit(in_child(serve_inherited), 0);
 	assert_exit(in_child(serve_own), 0);
 }
@@ -170,6 +174,9 @@ static int make_socket(void)
 
 static void test_filter_kills(void **state)
 {
+	if (sl_test_emulated()) {
+		return;
+	}
 	assert_killed(in_child(make_socket), SIGSYS);
 }
 
@@ -197,6 +204,9 @@ static int thread_own(void)
 
 static void test_threads_only_for_drivers(void **state)
 {
+	if (sl_test_emulated()) {
+		return;
+	}
 	assert_exit(in_child(thread_inherited), 50);
 	assert_exit(in_child(thread_own), 0);
 }
@@ -236,8 +246,11 @@ static int limited_memory(void)
 
 static void test_memory_limits(void **state)
 {
+	if (sl_test_emulated()) {
+		return;
+	}
 #ifdef SLUICE_SANITIZED
-	print_message("skipped: AddressSanitizer reserves more address space than the limit\n");
+	sl_test_skipped("AddressSanitizer reserves more address space than the limit");
 #else
 	assert_exit(in_child(limited_memory), 0);
 #endif
@@ -273,7 +286,7 @@ static void test_landlock(void **state)
 	int status = in_child(landlocked);
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-		print_message("skipped: this kernel has no Landlock\n");
+		sl_test_skipped("this kernel has no Landlock");
 		return;
 	}
 	assert_exit(status, 0);

@@ -23,6 +23,7 @@
 #include "backend/virgl/protocol.h"
 #include "backend/virgl/virgl.h"
 #include "core/session.h"
+#include "util/test-skip.h"
 #include "util/cleanup.h"
 #include "util/fault.h"
 #include "util/fds.h"
@@ -242,6 +243,9 @@ static void body_second(enum sl_host_gl mode)
 
 static void test_copies_render_each_for_itself(void **state)
 {
+	if (sl_test_emulated()) {
+		return;
+	}
 	in_child(body_fork, SL_HOST_GL_CORE);
 	in_child(body_fork, SL_HOST_GL_ES);
 }
