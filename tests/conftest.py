@@ -275,7 +275,9 @@ class Broker:
     def files(self):
         if not self.directory.exists():
             return []
-        return sorted(str(p.relative_to(self.directory)) for p in self.directory.rglob("*"))
+        # ".made" only says that a broker made the folder itself.
+        return sorted(str(p.relative_to(self.directory)) for p in self.directory.rglob("*")
+                      if p != self.directory / ".made")
 
 
 @pytest.fixture

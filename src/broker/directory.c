@@ -85,10 +85,33 @@ static int check_owner(const char *path, int fd, char **ret_error)
 	return 0;
 }
 
+/*
+ * Says that a broker made the folder, so that the last one removes it. A file, since of several
+ * brokers that start at once, the one that makes the folder may not be the one that gets the lock.
+ */
+#define MADE_MARK ".made"
+
+static int mark_as_made(const char *path)
+{
+	_cleanup_free_ char *mark = NULL;
+	int fd;
+
+	if (asprintf(&mark, "%s/" MADE_MARK, path) < 0) {
+		return -ENOMEM;
+	}
+	fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	sl_close(fd);
+	return fd < 0 ? -errno : 0;
+}
+
 static int open_folder(struct sl_directory *d, const char *path, char **ret_error)
 {
 	if (mkdir(path, 0755) == 0) {
-		d->created = true;
+		int r = mark_as_made(path);
+
+		if (r < 0) {
+			return error(ret_error, r, "%s/" MADE_MARK ": %s", path, strerror(-r));
+		}
 		/* The umask must not lock clients out: the sockets' modes decide. */
 		if (chmod(path, 0755) < 0) {
 			return error(ret_error, -errno, "%s: chmod: %s", path, strerror(errno));
@@ -221,7 +244,7 @@ void sl_directory_close(struct sl_directory *d)
 	if (d->lock_fd >= 0) {
 		remove_domains(d);
 		unlinkat(d->fd, "lock", 0);
-		if (d->created) {
+		if (unlinkat(d->fd, MADE_MARK, 0) == 0) {
 			rmdir(d->path);
 		}
 	}

@@ -11,7 +11,6 @@
 struct sl_directory {
 	char *path; /* absolute */
 	int fd, lock_fd;
-	bool created; /* by us: removed at the end */
 };
 
 /* The default for this user: /run/sluice or $XDG_RUNTIME_DIR/sluice. 0, or -errno and a line. */
