@@ -27,12 +27,12 @@ struct sl_command {
  */
 enum sl_exit {
 	SL_EXIT_OK = 0,
-	SL_EXIT_FAILURE = 1,         /* what was asked for could not be done */
-	SL_EXIT_USAGE = 2,           /* unknown option, missing argument, bad value */
-	SL_EXIT_NO_BROKER = 69,      /* no broker answers (EX_UNAVAILABLE) */
-	SL_EXIT_RUN_FAILED = 125,    /* run: sluice itself failed before the command ran */
-	SL_EXIT_CANNOT_EXEC = 126,   /* run: the command is there but cannot be run */
-	SL_EXIT_NOT_FOUND = 127,     /* run: the command is not there */
+	SL_EXIT_FAILURE = 1,       /* what was asked for could not be done */
+	SL_EXIT_USAGE = 2,         /* unknown option, missing argument, bad value */
+	SL_EXIT_NO_BROKER = 69,    /* no broker answers (EX_UNAVAILABLE) */
+	SL_EXIT_RUN_FAILED = 125,  /* run: sluice itself failed before the command ran */
+	SL_EXIT_CANNOT_EXEC = 126, /* run: the command is there but cannot be run */
+	SL_EXIT_NOT_FOUND = 127,   /* run: the command is not there */
 };
 
 /*

@@ -153,7 +153,8 @@ int sl_cli_print_table(const struct sl_column *columns, size_t n_columns, const 
 	n_columns = SL_MIN(n_columns, (size_t)COLUMNS_MAX);
 	for (i = 0; i < n_columns; i++) {
 		widths[i] = display_width(columns[i].title);
-		json_array_foreach (rows, at, row) {
+		json_array_foreach(rows, at, row)
+		{
 			format_cell(&columns[i], json_object_get(row, columns[i].key), cell);
 			widths[i] = SL_MAX(widths[i], display_width(cell));
 		}
@@ -161,7 +162,8 @@ int sl_cli_print_table(const struct sl_column *columns, size_t n_columns, const 
 	fputs(bold ? "\033[1m" : "", stdout);
 	print_row(columns, n_columns, widths, terminal, NULL);
 	fputs(bold ? "\033[0m" : "", stdout);
-	json_array_foreach (rows, at, row) {
+	json_array_foreach(rows, at, row)
+	{
 		print_row(columns, n_columns, widths, terminal, row);
 	}
 	return sl_cli_help("");

@@ -45,7 +45,8 @@ static int kill_domain(struct sl_client *c, const char *name, json_t *killed)
 		sl_cli_error("%s: %s: see sluice ls and sluice socket ls", name, error);
 		return sl_client_exit_status(r);
 	}
-	json_array_foreach (json_object_get(result, "sessions"), i, row) {
+	json_array_foreach(json_object_get(result, "sessions"), i, row)
+	{
 		_cleanup_free_ char *why = NULL;
 		json_t *id = json_object_get(row, "session");
 

@@ -78,7 +78,8 @@ static void shorten(json_t *rows)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach (rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		const char *id = json_string_value(json_object_get(row, "container"));
 		char text[16];
 

@@ -238,7 +238,8 @@ static void flatten(json_t *rows)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach (rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		json_t *limits = json_object_get(row, "limits");
 
 		json_object_set(row, "mem_bytes", json_object_get(limits, "mem_bytes"));

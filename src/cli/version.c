@@ -40,7 +40,8 @@ static void print_sandbox(const json_t *layers)
 	size_t i;
 
 	printf("sandbox  ");
-	json_array_foreach (layers, i, layer) {
+	json_array_foreach(layers, i, layer)
+	{
 		printf(" %s", json_string_value(layer));
 	}
 	printf("%s\n", json_array_size(layers) ? "" : " none reported yet");

@@ -83,12 +83,12 @@ struct sl_backend_ops {
 	void (*capset_info)(struct sl_backend *b, uint32_t capset, uint32_t *ret_version,
 		uint32_t *ret_size_bytes);
 	/* Fill @size zeroed bytes, not above what capset_info said. */
-	int (*capset_fill)(struct sl_backend *b, uint32_t capset, uint32_t version, void *buf,
-		size_t size);
+	int (*capset_fill)(
+		struct sl_backend *b, uint32_t capset, uint32_t version, void *buf, size_t size);
 
 	/* @capset 0: the back end's default context type. */
-	int (*context_create)(struct sl_backend *b, uint32_t ctx_id, uint32_t capset,
-		const char *name);
+	int (*context_create)(
+		struct sl_backend *b, uint32_t ctx_id, uint32_t capset, const char *name);
 	void (*context_destroy)(struct sl_backend *b, uint32_t ctx_id);
 	void (*context_attach)(struct sl_backend *b, uint32_t ctx_id, uint32_t res_id);
 	void (*context_detach)(struct sl_backend *b, uint32_t ctx_id, uint32_t res_id);
@@ -98,18 +98,18 @@ struct sl_backend_ops {
 	 * all levels, layers, samples and planes. SL_FAULT_INVALID for arguments that no renderer
 	 * accepts, and on overflow.
 	 */
-	int (*resource_price)(struct sl_backend *b, const struct sl_resource_args *args,
-		uint64_t *ret_bytes);
-	int (*resource_create)(struct sl_backend *b, uint32_t res_id,
-		const struct sl_resource_args *args);
+	int (*resource_price)(
+		struct sl_backend *b, const struct sl_resource_args *args, uint64_t *ret_bytes);
+	int (*resource_create)(
+		struct sl_backend *b, uint32_t res_id, const struct sl_resource_args *args);
 	int (*resource_create_blob)(struct sl_backend *b, uint32_t ctx_id, uint32_t res_id,
 		const struct sl_blob_args *args, const struct iovec *iov, uint32_t n_iov);
 	/* A mappable fd of a HOST3D blob, the caller's; *ret_size in bytes. */
-	int (*resource_export)(struct sl_backend *b, uint32_t res_id, int *ret_fd,
-		uint64_t *ret_size);
+	int (*resource_export)(
+		struct sl_backend *b, uint32_t res_id, int *ret_fd, uint64_t *ret_size);
 	/* Backing pages; the array and the memory stay the core's and outlive the attachment. */
-	int (*resource_attach)(struct sl_backend *b, uint32_t res_id, const struct iovec *iov,
-		uint32_t n_iov);
+	int (*resource_attach)(
+		struct sl_backend *b, uint32_t res_id, const struct iovec *iov, uint32_t n_iov);
 	void (*resource_detach)(struct sl_backend *b, uint32_t res_id);
 	void (*resource_destroy)(struct sl_backend *b, uint32_t res_id);
 
@@ -131,8 +131,8 @@ struct sl_backend_ops {
 	int (*submit)(struct sl_backend *b, uint32_t ctx_id, uint32_t *cmd, size_t n_dw);
 
 	/* Ids rise within (ctx, ring). fence_done() may be called from inside this call. */
-	int (*fence_create)(struct sl_backend *b, uint32_t ctx_id, uint32_t ring,
-		uint64_t fence_id);
+	int (*fence_create)(
+		struct sl_backend *b, uint32_t ctx_id, uint32_t ring, uint64_t fence_id);
 	/* Readable when poll() has something to report; -1 if nothing is ever asynchronous. */
 	int (*poll_fd)(struct sl_backend *b);
 	/*

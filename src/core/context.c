@@ -24,8 +24,8 @@ static int admit(struct sl_session *s, uint32_t ctx_id, const struct sl_context 
 	return 0;
 }
 
-int sl_session_context_create(struct sl_session *s, uint32_t ctx_id, uint32_t capset,
-	const char *name)
+int sl_session_context_create(
+	struct sl_session *s, uint32_t ctx_id, uint32_t capset, const char *name)
 {
 	struct sl_context *c = sl_context_get(s, ctx_id);
 	uint64_t began = sl_now_ns();
@@ -97,7 +97,7 @@ static struct sl_attachment *find_attachment(
 	struct sl_attachment *a;
 
 	/* A resource is in few contexts; a context holds many resources. */
-	sl_list_for_each(a, &r->attachments, in_res) {
+	sl_list_for_each (a, &r->attachments, in_res) {
 		if (a->ctx == c) {
 			return a;
 		}

@@ -80,7 +80,7 @@ static int cover_resource(struct sl_session *s, struct sl_context *c, struct sl_
 	struct sl_attachment *a;
 	int e = c ? cover(s, c) : 0;
 
-	sl_list_for_each(a, &r->attachments, in_res) {
+	sl_list_for_each (a, &r->attachments, in_res) {
 		if (e != 0) {
 			break;
 		}
@@ -99,7 +99,7 @@ static bool wait_over(const struct sl_session *s, const struct sl_wait *w)
 		return false;
 	}
 	if (r) {
-		sl_list_for_each(a, &r->attachments, in_res) {
+		sl_list_for_each (a, &r->attachments, in_res) {
 			if (!reached(a->ctx, w->fence_id)) {
 				return false;
 			}
@@ -226,7 +226,7 @@ static bool report(struct sl_session *s)
 	bool any;
 
 	sl_list_init(&over);
-	sl_list_for_each_safe(w, tmp, &s->waits, link) {
+	sl_list_for_each_safe (w, tmp, &s->waits, link) {
 		if (wait_over(s, w)) {
 			sl_list_remove(&w->link);
 			sl_list_append(&over, &w->link);

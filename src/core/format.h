@@ -42,8 +42,8 @@ int sl_resource_args_price(const struct sl_resource_args *args, uint64_t *ret_by
  * Whether a transfer lies within its resource, and the bytes that it touches in linear memory
  * beginning at t->offset_bytes (0 for an empty box). SL_FAULT_INVALID if it does not.
  */
-int sl_transfer_extent(const struct sl_resource_args *args, const struct sl_transfer *t,
-	uint64_t *ret_bytes);
+int sl_transfer_extent(
+	const struct sl_resource_args *args, const struct sl_transfer *t, uint64_t *ret_bytes);
 
 /* The smallest resource of the same target and format: it stands in for one that was refused. */
 struct sl_resource_args sl_resource_args_placeholder(const struct sl_resource_args *args);

@@ -8,12 +8,12 @@
  * the session enforces them. All are hard limits.
  */
 struct sl_limits {
-	uint64_t mem_bytes;         /* all memory a session may cause, host and shared */
-	uint32_t resources;         /* live resources */
-	uint32_t contexts;          /* live contexts, sub-contexts included */
-	uint32_t cmd_bytes;         /* one command buffer */
-	uint32_t message_ms;        /* from a message's first byte to its last */
-	uint32_t syncs;             /* live sync objects */
+	uint64_t mem_bytes;  /* all memory a session may cause, host and shared */
+	uint32_t resources;  /* live resources */
+	uint32_t contexts;   /* live contexts, sub-contexts included */
+	uint32_t cmd_bytes;  /* one command buffer */
+	uint32_t message_ms; /* from a message's first byte to its last */
+	uint32_t syncs;      /* live sync objects */
 };
 
 #define SL_LIMIT_MEM_BYTES (1ull << 30)

@@ -152,8 +152,8 @@ static int check_blob(const struct sl_session *s, const struct sl_blob_args *arg
 	return 0;
 }
 
-static int set_iov(struct sl_session *s, struct sl_resource *r, const struct iovec *iov,
-	uint32_t n_iov)
+static int set_iov(
+	struct sl_session *s, struct sl_resource *r, const struct iovec *iov, uint32_t n_iov)
 {
 	struct iovec *copy;
 	int e;
@@ -203,8 +203,7 @@ int sl_session_resource_create_blob(struct sl_session *s, uint32_t ctx_id, uint3
 		e = set_iov(s, r, iov, n_iov);
 	}
 	if (e == 0) {
-		e = s->b->ops->resource_create_blob(
-			s->b, ctx_id, r->id, args, r->iov, r->n_iov);
+		e = s->b->ops->resource_create_blob(s->b, ctx_id, r->id, args, r->iov, r->n_iov);
 	}
 	if (e != 0) {
 		sl_resource_free(s, r);
@@ -248,8 +247,8 @@ int sl_session_resource_poison(struct sl_session *s, uint32_t res_id, uint32_t *
 	return 0;
 }
 
-int sl_session_resource_export(struct sl_session *s, uint32_t res_id, int *ret_fd,
-	uint64_t *ret_size)
+int sl_session_resource_export(
+	struct sl_session *s, uint32_t res_id, int *ret_fd, uint64_t *ret_size)
 {
 	const struct sl_resource *r = sl_resource_get(s, res_id);
 
@@ -320,8 +319,7 @@ bool sl_session_resource_poisoned(const struct sl_session *s, uint32_t res_id)
 	return r && r->poisoned;
 }
 
-const struct sl_resource_args *sl_session_resource_args(
-	const struct sl_session *s, uint32_t res_id)
+const struct sl_resource_args *sl_session_resource_args(const struct sl_session *s, uint32_t res_id)
 {
 	const struct sl_resource *r = sl_resource_get(s, res_id);
 

@@ -72,7 +72,8 @@ struct sl_session {
 	uint64_t next_fence; /* rises over the whole session, so within each ring too */
 	struct sl_list waits;
 	bool ending;
-	struct sl_resource_args refused_args; /* of refused_id, for the placeholder of a poisoned one */
+	struct sl_resource_args
+		refused_args; /* of refused_id, for the placeholder of a poisoned one */
 	uint32_t refused_id;
 	struct sl_caps caps[SL_MAX_CAPS];
 	size_t n_caps;

@@ -148,8 +148,8 @@ static const struct sl_caps *find_caps(struct sl_session *s, uint32_t capset)
 	return &s->caps[s->n_caps++];
 }
 
-void sl_session_capset_info(struct sl_session *s, uint32_t capset, uint32_t *ret_version,
-	uint32_t *ret_size)
+void sl_session_capset_info(
+	struct sl_session *s, uint32_t capset, uint32_t *ret_version, uint32_t *ret_size)
 {
 	const struct sl_caps *c = find_caps(s, capset);
 
@@ -157,8 +157,8 @@ void sl_session_capset_info(struct sl_session *s, uint32_t capset, uint32_t *ret
 	*ret_size = c ? c->size : 0;
 }
 
-int sl_session_capset(struct sl_session *s, uint32_t capset, uint32_t version, void *buf,
-	size_t size)
+int sl_session_capset(
+	struct sl_session *s, uint32_t capset, uint32_t version, void *buf, size_t size)
 {
 	const struct sl_caps *c = find_caps(s, capset);
 

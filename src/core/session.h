@@ -20,12 +20,12 @@ struct sl_session;
 struct sl_resource;
 
 struct sl_session_stats {
-	uint64_t submits;        /* command buffers executed */
-	uint64_t commands;       /* protocol messages handled */
-	uint64_t transfer_bytes; /* pixels and vertices moved, both ways */
-	uint64_t bytes_in;       /* from the client's socket */
-	uint64_t faults;         /* the client's, of any kind */
-	uint64_t stall_ns;       /* longest single renderer call */
+	uint64_t submits;         /* command buffers executed */
+	uint64_t commands;        /* protocol messages handled */
+	uint64_t transfer_bytes;  /* pixels and vertices moved, both ways */
+	uint64_t bytes_in;        /* from the client's socket */
+	uint64_t faults;          /* the client's, of any kind */
+	uint64_t stall_ns;        /* longest single renderer call */
 	uint64_t first_result_ns; /* CLOCK_MONOTONIC of the first read-back or fence, 0: none */
 	uint64_t mem_bytes, mem_peak_bytes, mem_limit_bytes, mem_refused;
 	uint32_t resources, contexts;
@@ -48,14 +48,14 @@ void sl_session_count_message(struct sl_session *s, uint64_t bytes_in);
 void sl_session_count_fault(struct sl_session *s, int fault);
 
 /* Capsets. Caps are taken from the back end once and served from a cache. */
-void sl_session_capset_info(struct sl_session *s, uint32_t capset, uint32_t *ret_version,
-	uint32_t *ret_size);
-int sl_session_capset(struct sl_session *s, uint32_t capset, uint32_t version, void *buf,
-	size_t size);
+void sl_session_capset_info(
+	struct sl_session *s, uint32_t capset, uint32_t *ret_version, uint32_t *ret_size);
+int sl_session_capset(
+	struct sl_session *s, uint32_t capset, uint32_t version, void *buf, size_t size);
 
 /* Contexts. @ctx_id is the front end's choice, not 0. @capset 0 is the default GL context. */
-int sl_session_context_create(struct sl_session *s, uint32_t ctx_id, uint32_t capset,
-	const char *name);
+int sl_session_context_create(
+	struct sl_session *s, uint32_t ctx_id, uint32_t capset, const char *name);
 int sl_session_context_destroy(struct sl_session *s, uint32_t ctx_id);
 int sl_session_context_attach(struct sl_session *s, uint32_t ctx_id, uint32_t res_id);
 int sl_session_context_detach(struct sl_session *s, uint32_t ctx_id, uint32_t res_id);
@@ -73,8 +73,8 @@ int sl_session_resource_create_blob(struct sl_session *s, uint32_t ctx_id, uint3
 	const struct sl_blob_args *args, const struct iovec *iov, uint32_t n_iov,
 	uint64_t extra_bytes, uint32_t *ret_id);
 int sl_session_resource_poison(struct sl_session *s, uint32_t res_id, uint32_t *ret_id);
-int sl_session_resource_export(struct sl_session *s, uint32_t res_id, int *ret_fd,
-	uint64_t *ret_size);
+int sl_session_resource_export(
+	struct sl_session *s, uint32_t res_id, int *ret_fd, uint64_t *ret_size);
 /*
  * Give it its backing. @release is called with @user when the session has let go of it for good
  * (after unref and all use), which may be before this resource's id is used again.
@@ -85,8 +85,8 @@ int sl_session_resource_unref(struct sl_session *s, uint32_t res_id);
 bool sl_session_resource_exists(const struct sl_session *s, uint32_t res_id);
 bool sl_session_resource_poisoned(const struct sl_session *s, uint32_t res_id);
 /* NULL if there is none (or it is a blob or poisoned). */
-const struct sl_resource_args *sl_session_resource_args(const struct sl_session *s,
-	uint32_t res_id);
+const struct sl_resource_args *sl_session_resource_args(
+	const struct sl_session *s, uint32_t res_id);
 /* The @user of its backing, or NULL. */
 void *sl_session_resource_backing(const struct sl_session *s, uint32_t res_id);
 
@@ -121,16 +121,15 @@ struct sl_wait {
  * Wait for all work on @res_id. 0: idle now, done() is not called. 1: pending, done() is called
  * once, later, from sl_session_poll(). Otherwise a fault.
  */
-int sl_session_wait_resource(struct sl_session *s, uint32_t ctx_id, uint32_t res_id,
-	struct sl_wait *w);
+int sl_session_wait_resource(
+	struct sl_session *s, uint32_t ctx_id, uint32_t res_id, struct sl_wait *w);
 /* 0 idle, 1 busy. Makes progress: asking again and again ends. */
 int sl_session_resource_busy(struct sl_session *s, uint32_t ctx_id, uint32_t res_id);
 /*
  * Wait for all work submitted so far on a ring of a context. Same returns. A GL context executes
  * in one order, so all its rings are one.
  */
-int sl_session_wait_ring(struct sl_session *s, uint32_t ctx_id, uint32_t ring,
-	struct sl_wait *w);
+int sl_session_wait_ring(struct sl_session *s, uint32_t ctx_id, uint32_t ring, struct sl_wait *w);
 /* Forget a pending wait; harmless when idle. done() is not called. */
 void sl_session_wait_cancel(struct sl_wait *w);
 

@@ -69,8 +69,7 @@ static int fake_capset_fill(
 	return 0;
 }
 
-static int fake_context_create(
-	struct sl_backend *b, uint32_t id, uint32_t capset, const char *name)
+static int fake_context_create(struct sl_backend *b, uint32_t id, uint32_t capset, const char *name)
 {
 	to_fake(b)->contexts += to_fake(b)->fail_context == 0;
 	return to_fake(b)->fail_context;
@@ -97,8 +96,7 @@ static int fake_price(struct sl_backend *b, const struct sl_resource_args *a, ui
 	return a->width == 0 ? SL_FAULT_INVALID : 0;
 }
 
-static int fake_resource_create(
-	struct sl_backend *b, uint32_t id, const struct sl_resource_args *a)
+static int fake_resource_create(struct sl_backend *b, uint32_t id, const struct sl_resource_args *a)
 {
 	to_fake(b)->last_args = *a;
 	to_fake(b)->resources += to_fake(b)->fail_resource == 0;
@@ -120,15 +118,15 @@ static void fake_resource_destroy(struct sl_backend *b, uint32_t id)
 	to_fake(b)->resources--;
 }
 
-static int fake_write(struct sl_backend *b, uint32_t ctx, uint32_t res,
-	const struct sl_transfer *t, const struct iovec *iov, uint32_t n)
+static int fake_write(struct sl_backend *b, uint32_t ctx, uint32_t res, const struct sl_transfer *t,
+	const struct iovec *iov, uint32_t n)
 {
 	to_fake(b)->writes++;
 	return 0;
 }
 
-static int fake_read(struct sl_backend *b, uint32_t ctx, uint32_t res,
-	const struct sl_transfer *t, const struct iovec *iov, uint32_t n)
+static int fake_read(struct sl_backend *b, uint32_t ctx, uint32_t res, const struct sl_transfer *t,
+	const struct iovec *iov, uint32_t n)
 {
 	to_fake(b)->reads++;
 	return 0;

@@ -75,27 +75,27 @@ static void test_no_format_is_listed_twice(void **state)
 
 static void test_prices(void **state)
 {
-	assert_int_equal(price(ARGS(.target = 2, .format = 1, .width = 256, .height = 256)),
-		256 * 256 * 4);
+	assert_int_equal(
+		price(ARGS(.target = 2, .format = 1, .width = 256, .height = 256)), 256 * 256 * 4);
 	/* Ten levels of 512: 4/3 of the first, and padding of the smallest. */
-	uint64_t chain = price(
-		ARGS(.target = 2, .format = 1, .width = 512, .height = 512, .last_level = 9));
+	uint64_t chain =
+		price(ARGS(.target = 2, .format = 1, .width = 512, .height = 512, .last_level = 9));
 	assert_in_range(chain, 512 * 512 * 4 * 4 / 3, 512 * 512 * 4 * 4 / 3 + 4096);
-	assert_int_equal(price(ARGS(.target = 4, .format = 1, .width = 64, .height = 64,
-				 .array_size = 6)),
+	assert_int_equal(
+		price(ARGS(.target = 4, .format = 1, .width = 64, .height = 64, .array_size = 6)),
 		6 * 64 * 64 * 4);
-	assert_int_equal(price(ARGS(.target = 3, .format = 1, .width = 64, .height = 64,
-				 .depth = 64)),
+	assert_int_equal(
+		price(ARGS(.target = 3, .format = 1, .width = 64, .height = 64, .depth = 64)),
 		64 * 64 * 64 * 4);
-	assert_int_equal(price(ARGS(.target = 2, .format = 1, .width = 64, .height = 64,
-				 .nr_samples = 4)),
+	assert_int_equal(
+		price(ARGS(.target = 2, .format = 1, .width = 64, .height = 64, .nr_samples = 4)),
 		4 * 64 * 64 * 4);
 	assert_int_equal(price(ARGS(.target = 0, .format = 64, .width = 1000)), 1024);
-	assert_int_equal(price(ARGS(.target = 2, .format = 105, .width = 64, .height = 64)),
-		64 * 64 / 2);
+	assert_int_equal(
+		price(ARGS(.target = 2, .format = 105, .width = 64, .height = 64)), 64 * 64 / 2);
 	/* 24-bit pixels become 32; ETC2 may be kept decoded beside the blocks. */
-	assert_int_equal(price(ARGS(.target = 2, .format = 66, .width = 64, .height = 64)),
-		64 * 64 * 4);
+	assert_int_equal(
+		price(ARGS(.target = 2, .format = 66, .width = 64, .height = 64)), 64 * 64 * 4);
 	assert_int_equal(price(ARGS(.target = 2, .format = 269, .width = 64, .height = 64)),
 		64 * 64 / 2 + 64 * 64 * 4);
 }
@@ -103,8 +103,8 @@ static void test_prices(void **state)
 static void test_small_pixels_cost_what_their_rows_cost(void **state)
 {
 	/* Many layers of one pixel are 64-byte rows, four of them, each. */
-	assert_int_equal(price(ARGS(.target = 7, .format = 64, .width = 1, .height = 1,
-				 .array_size = 2048)),
+	assert_int_equal(
+		price(ARGS(.target = 7, .format = 64, .width = 1, .height = 1, .array_size = 2048)),
 		2048 * 256);
 }
 
@@ -119,7 +119,11 @@ static void test_nonsense_has_no_price(void **state)
 		{ .target = 2, .format = 1, .width = 1, .height = 1, .depth = 2 },
 		{ .target = 2, .format = 1, .width = 32769, .height = 1, .depth = 1 },
 		{ .target = 2, .format = 1, .width = 8, .height = 8, .depth = 1, .last_level = 4 },
-		{ .target = 2, .format = 1, .width = 8, .height = 8, .depth = 1,
+		{ .target = 2,
+			.format = 1,
+			.width = 8,
+			.height = 8,
+			.depth = 1,
 			.last_level = UINT32_MAX },
 		{ .target = 2, .format = 1, .width = 8, .height = 8, .depth = 1, .array_size = 2 },
 		{ .target = 7, .format = 1, .width = 8, .height = 8, .depth = 1, .array_size = 0 },
@@ -155,8 +159,8 @@ static int extent(struct sl_resource_args a, struct sl_transfer t, uint64_t *ret
 
 static void test_extents(void **state)
 {
-	struct sl_resource_args a = ARGS(.target = 2, .format = 1, .width = 64, .height = 32,
-		.last_level = 5);
+	struct sl_resource_args a =
+		ARGS(.target = 2, .format = 1, .width = 64, .height = 32, .last_level = 5);
 	uint64_t n = 0;
 
 	assert_int_equal(extent(a, (struct sl_transfer){ .box = { 0, 0, 0, 64, 32, 1 } }, &n), 0);
@@ -164,14 +168,13 @@ static void test_extents(void **state)
 	/* Part of a row of the image: the stride is the image's, the last row ends with the box. */
 	assert_int_equal(extent(a, (struct sl_transfer){ .box = { 8, 8, 0, 4, 2, 1 } }, &n), 0);
 	assert_int_equal(n, 64 * 4 + 16);
-	assert_int_equal(extent(a, (struct sl_transfer){ .box = { 0, 0, 0, 4, 2, 1 },
-					   .stride_bytes = 16 },
-				 &n),
+	assert_int_equal(
+		extent(a, (struct sl_transfer){ .box = { 0, 0, 0, 4, 2, 1 }, .stride_bytes = 16 },
+			&n),
 		0);
 	assert_int_equal(n, 32);
-	assert_int_equal(extent(a, (struct sl_transfer){ .box = { 0, 0, 0, 2, 1, 1 }, .level = 5 },
-				 &n),
-		0);
+	assert_int_equal(
+		extent(a, (struct sl_transfer){ .box = { 0, 0, 0, 2, 1, 1 }, .level = 5 }, &n), 0);
 	assert_int_equal(n, 8);
 	assert_int_equal(extent(a, (struct sl_transfer){ .box = { 64, 32, 0, 0, 0, 1 } }, &n), 0);
 	assert_int_equal(n, 0);

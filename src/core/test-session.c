@@ -159,11 +159,10 @@ static void test_backing_is_released_once(void **state)
 	assert_int_equal(sl_session_resource_attach(s, 1, &iov, 1, count_release, &released),
 		SL_FAULT_RENDERER);
 	f.fail_attach = 0;
-	assert_int_equal(
-		sl_session_resource_attach(s, 1, &iov, 0, count_release, &released), SL_FAULT_LIMIT);
+	assert_int_equal(sl_session_resource_attach(s, 1, &iov, 0, count_release, &released),
+		SL_FAULT_LIMIT);
 	assert_int_equal(released, 0);
-	assert_int_equal(
-		sl_session_resource_attach(s, 1, &iov, 1, count_release, &released), 0);
+	assert_int_equal(sl_session_resource_attach(s, 1, &iov, 1, count_release, &released), 0);
 	assert_int_equal(sl_session_resource_attach(s, 1, &iov, 1, count_release, &released),
 		SL_FAULT_EXISTS);
 	assert_ptr_equal(sl_session_resource_backing(s, 1), &released);
@@ -214,8 +213,7 @@ static void test_poison_absorbs_everything(void **state)
 	assert_true(sl_session_resource_poisoned(s, 5));
 	assert_null(sl_session_resource_args(s, 5));
 	assert_int_equal(sl_session_context_attach(s, 1, 5), 0);
-	assert_int_equal(
-		sl_session_resource_attach(s, 5, &iov, 1, count_release, &released), 0);
+	assert_int_equal(sl_session_resource_attach(s, 5, &iov, 1, count_release, &released), 0);
 	assert_int_equal(sl_session_transfer_read(s, 1, 5, &t, NULL, 0), 0);
 	assert_int_equal(sl_session_transfer_write(s, 1, 5, &t, NULL, 0), 0);
 	assert_int_equal(sl_session_wait_resource(s, 1, 5, &w), 0);

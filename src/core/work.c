@@ -131,7 +131,7 @@ static int admit_stream(
 	}
 	total = (uint32_t)sl_idtable_count(&s->contexts) + s->stream_contexts;
 	if (contexts > 0 && ((uint32_t)contexts > s->limits.contexts ||
-		total > s->limits.contexts - (uint32_t)contexts)) {
+				    total > s->limits.contexts - (uint32_t)contexts)) {
 		return SL_FAULT_LIMIT;
 	}
 	assert(contexts >= 0 || c->stream_contexts >= (uint32_t)-contexts);

@@ -159,7 +159,8 @@ static void take_limits(struct check *c, json_t *v, struct sl_control_request *r
 		fail(c, SL_CONTROL_INVALID, "limits must be an object");
 		return;
 	}
-	json_object_foreach (v, key, value) {
+	json_object_foreach(v, key, value)
+	{
 		take_limit(c, key, value, &r->limits);
 	}
 }
@@ -290,7 +291,8 @@ static void take_params(struct check *c, json_t *params, struct sl_control_reque
 		fail(c, SL_CONTROL_BAD_REQUEST, "params must be an object");
 		return;
 	}
-	json_object_foreach (params, key, v) {
+	json_object_foreach(params, key, v)
+	{
 		if (!take_param(c, key, v, r)) {
 			fail(c, SL_CONTROL_INVALID, "%s has no parameter %.64s",
 				sl_control_method_str(r->method), key);
@@ -317,7 +319,8 @@ static void take_envelope(struct check *c, json_t *o, struct sl_control_request 
 		fail(c, SL_CONTROL_UNSUPPORTED_VERSION, "this broker speaks version %d",
 			SL_CONTROL_VERSION);
 	}
-	json_object_foreach (o, key, v) {
+	json_object_foreach(o, key, v)
+	{
 		if (strcmp(key, "v") != 0 && strcmp(key, "id") != 0 && strcmp(key, "method") != 0 &&
 			strcmp(key, "params") != 0) {
 			fail(c, SL_CONTROL_BAD_REQUEST, "unknown key %.64s", key);

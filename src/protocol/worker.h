@@ -145,8 +145,9 @@ union sl_ctl_message {
  * a watchdog patient up to its bound).
  */
 struct sl_ctl_stats_page {
-	uint64_t heartbeat;     /* rises with every turn of the worker's loop */
-	uint64_t busy_since_ns; /* CLOCK_MONOTONIC when the present renderer call began, 0 if idle */
+	uint64_t heartbeat; /* rises with every turn of the worker's loop */
+	uint64_t
+		busy_since_ns; /* CLOCK_MONOTONIC when the present renderer call began, 0 if idle */
 	uint64_t submits, commands, transfer_bytes, bytes_in, faults, stall_ns;
 	uint64_t mem_bytes, mem_peak_bytes, mem_refused;
 	uint64_t first_frame_ns; /* ATTACH to the first completed read-back or fence, 0: none yet */

@@ -32,8 +32,8 @@ void sl_close_many(int *fds, size_t n)
 	}
 }
 
-ssize_t sl_sendmsg_fds(int sock, const struct iovec *iov, size_t n_iov, const int *fds,
-	size_t n_fds, int flags)
+ssize_t sl_sendmsg_fds(
+	int sock, const struct iovec *iov, size_t n_iov, const int *fds, size_t n_fds, int flags)
 {
 	union {
 		struct cmsghdr align;
@@ -90,8 +90,8 @@ static void take_control(struct msghdr *mh, int *fds, size_t *n_fds, pid_t *pid)
 	}
 }
 
-ssize_t sl_recvmsg_fds(int sock, void *buf, size_t size, int ret_fds[SL_MAX_FDS],
-	size_t *ret_n_fds, pid_t *ret_pid, int flags)
+ssize_t sl_recvmsg_fds(int sock, void *buf, size_t size, int ret_fds[SL_MAX_FDS], size_t *ret_n_fds,
+	pid_t *ret_pid, int flags)
 {
 	union {
 		struct cmsghdr align;

@@ -14,8 +14,8 @@
  * sendmsg() of @iov with up to SL_MAX_FDS fds, MSG_NOSIGNAL | MSG_DONTWAIT | @flags. The bytes
  * sent, or -errno. The fds stay the caller's.
  */
-ssize_t sl_sendmsg_fds(int sock, const struct iovec *iov, size_t n_iov, const int *fds,
-	size_t n_fds, int flags);
+ssize_t sl_sendmsg_fds(
+	int sock, const struct iovec *iov, size_t n_iov, const int *fds, size_t n_fds, int flags);
 
 /*
  * recvmsg() with MSG_CMSG_CLOEXEC | MSG_DONTWAIT | @flags. The bytes received (0: the peer has
@@ -23,8 +23,8 @@ ssize_t sl_sendmsg_fds(int sock, const struct iovec *iov, size_t n_iov, const in
  * SO_PASSCRED on, *ret_pid is the sender's pid as the kernel translates it (0 if it has none
  * here, -1 if no credentials came). -EBADMSG: a truncated message (its fds are closed).
  */
-ssize_t sl_recvmsg_fds(int sock, void *buf, size_t size, int ret_fds[SL_MAX_FDS],
-	size_t *ret_n_fds, pid_t *ret_pid, int flags);
+ssize_t sl_recvmsg_fds(int sock, void *buf, size_t size, int ret_fds[SL_MAX_FDS], size_t *ret_n_fds,
+	pid_t *ret_pid, int flags);
 
 void sl_close_many(int *fds, size_t n);
 

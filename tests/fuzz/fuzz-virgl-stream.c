@@ -43,8 +43,8 @@ static int price(struct sl_stream *s, const uint32_t *cmd, size_t n, struct bala
 	return r;
 }
 
-static void one_stream(struct sl_stream *s, const uint32_t *cmd, size_t n, enum fate fate,
-	struct balance *total)
+static void one_stream(
+	struct sl_stream *s, const uint32_t *cmd, size_t n, enum fate fate, struct balance *total)
 {
 	struct balance first, second;
 	int r = price(s, cmd, n, &first), again = price(s, cmd, n, &second);

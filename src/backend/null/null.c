@@ -138,8 +138,7 @@ static int null_resource_price(
 	return sl_resource_args_price(args, ret_bytes);
 }
 
-static int add_resource(
-	struct null_backend *n, uint32_t res_id, const struct null_resource *from)
+static int add_resource(struct null_backend *n, uint32_t res_id, const struct null_resource *from)
 {
 	struct null_resource *r = malloc(sizeof(*r));
 	int e;

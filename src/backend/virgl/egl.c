@@ -60,12 +60,14 @@ static int load(const char *path, const char *soname, void **ret, char **ret_err
 	void *lib = dlopen(path ? path : soname, RTLD_NOW | RTLD_GLOBAL);
 
 	if (!lib) {
-		return fail(-ENOENT, ret_error, "cannot load %s: %s: %s", path ? path : soname, dlerror(),
+		return fail(-ENOENT, ret_error, "cannot load %s: %s: %s", path ? path : soname,
+			dlerror(),
 			path ? "correct the configured path" : "install libegl1 and libegl-mesa0");
 	}
 	if (path && dlopen(soname, RTLD_NOW | RTLD_NOLOAD) != lib) {
 		return fail(-ENOENT, ret_error,
-			"%s does not call itself %s: name the file that does (objdump -p shows SONAME)",
+			"%s does not call itself %s: name the file that does (objdump -p shows "
+			"SONAME)",
 			path, soname);
 	}
 	*ret = lib;
@@ -92,14 +94,13 @@ int sl_egl_load(struct sl_egl *e, const struct sl_virgl_options *o, char **ret_e
 	e->create_context = (PFNEGLCREATECONTEXTPROC)dlsym(e->lib, "eglCreateContext");
 	e->destroy_context = (PFNEGLDESTROYCONTEXTPROC)dlsym(e->lib, "eglDestroyContext");
 	e->make_current = (PFNEGLMAKECURRENTPROC)dlsym(e->lib, "eglMakeCurrent");
-	e->get_current_context =
-		(PFNEGLGETCURRENTCONTEXTPROC)dlsym(e->lib, "eglGetCurrentContext");
+	e->get_current_context = (PFNEGLGETCURRENTCONTEXTPROC)dlsym(e->lib, "eglGetCurrentContext");
 	e->query_string = (PFNEGLQUERYSTRINGPROC)dlsym(e->lib, "eglQueryString");
 	e->terminate = (PFNEGLTERMINATEPROC)dlsym(e->lib, "eglTerminate");
 	if (!e->get_proc || !e->bind_api || !e->create_context || !e->destroy_context ||
 		!e->make_current || !e->get_current_context || !e->query_string || !e->terminate) {
-		return fail(-ENOENT, ret_error,
-			"libEGL.so.1 lacks basic functions: reinstall libegl1");
+		return fail(
+			-ENOENT, ret_error, "libEGL.so.1 lacks basic functions: reinstall libegl1");
 	}
 	return 0;
 }
@@ -162,17 +163,19 @@ static int get_display(struct sl_egl *e, enum sl_egl_platform platform,
 	}
 	if (platform == SL_EGL_SURFACELESS) {
 		if (!has_word(ext, "EGL_MESA_platform_surfaceless")) {
-			return fail(-ENODEV, ret_error, "EGL has no surfaceless platform: install "
-							"libegl-mesa0 or set --render-node");
+			return fail(-ENODEV, ret_error,
+				"EGL has no surfaceless platform: install "
+				"libegl-mesa0 or set --render-node");
 		}
 		e->dpy = get(EGL_PLATFORM_SURFACELESS_MESA, EGL_DEFAULT_DISPLAY, NULL);
 	} else {
-		EGLDeviceEXT dev = has_word(ext, "EGL_EXT_platform_device") ? find_device(e, o) :
-									     EGL_NO_DEVICE_EXT;
+		EGLDeviceEXT dev = has_word(ext, "EGL_EXT_platform_device") ? find_device(e, o)
+									    : EGL_NO_DEVICE_EXT;
 
 		if (dev == EGL_NO_DEVICE_EXT) {
 			return fail(-ENODEV, ret_error,
-				"no EGL device for %s: install its driver's EGL library or configure "
+				"no EGL device for %s: install its driver's EGL library or "
+				"configure "
 				"egl_library",
 				o->render_node);
 		}
@@ -189,8 +192,10 @@ static bool choose_config(struct sl_egl *e)
 {
 	PFNEGLCHOOSECONFIGPROC choose = (PFNEGLCHOOSECONFIGPROC)dlsym(e->lib, "eglChooseConfig");
 	const EGLint attributes[] = {
-		EGL_SURFACE_TYPE, EGL_DONT_CARE,
-		EGL_RENDERABLE_TYPE, e->es ? EGL_OPENGL_ES2_BIT : EGL_OPENGL_BIT,
+		EGL_SURFACE_TYPE,
+		EGL_DONT_CARE,
+		EGL_RENDERABLE_TYPE,
+		e->es ? EGL_OPENGL_ES2_BIT : EGL_OPENGL_BIT,
 		EGL_NONE,
 	};
 	EGLint n = 0;
@@ -217,7 +222,8 @@ int sl_egl_open(struct sl_egl *e, enum sl_egl_platform platform, bool es,
 	if (!init || !init(e->dpy, &major, &minor)) {
 		e->dpy = EGL_NO_DISPLAY;
 		return fail(-ENODEV, ret_error,
-			"EGL cannot start its driver for %s: install libgl1-mesa-dri or check the GL "
+			"EGL cannot start its driver for %s: install libgl1-mesa-dri or check the "
+			"GL "
 			"driver",
 			o->render_node ? o->render_node : "surfaceless rendering");
 	}
@@ -230,17 +236,19 @@ int sl_egl_open(struct sl_egl *e, enum sl_egl_platform platform, bool es,
 			o->render_node ? o->render_node : "the software renderer",
 			es ? "OpenGL ES" : "OpenGL", es ? "--host-gl=core" : "--host-gl=es");
 	}
-	e->robust = (major > 1 || minor >= 5 ||
-		has_word(ext, "EGL_EXT_create_context_robustness"));
+	e->robust = (major > 1 || minor >= 5 || has_word(ext, "EGL_EXT_create_context_robustness"));
 	return 0;
 }
 
 EGLContext sl_egl_context_new(struct sl_egl *e, int major, int minor, EGLContext share)
 {
 	EGLint attributes[] = {
-		EGL_CONTEXT_MAJOR_VERSION_KHR, major,
-		EGL_CONTEXT_MINOR_VERSION_KHR, minor,
-		e->robust ? EGL_CONTEXT_OPENGL_ROBUST_ACCESS : EGL_NONE, EGL_TRUE,
+		EGL_CONTEXT_MAJOR_VERSION_KHR,
+		major,
+		EGL_CONTEXT_MINOR_VERSION_KHR,
+		minor,
+		e->robust ? EGL_CONTEXT_OPENGL_ROBUST_ACCESS : EGL_NONE,
+		EGL_TRUE,
 		EGL_NONE,
 	};
 	EGLContext c;

@@ -23,8 +23,8 @@ struct sl_egl {
 	EGLDisplay dpy; /* EGL_NO_DISPLAY until sl_egl_open() */
 	EGLConfig config;
 	EGLContext current; /* as sl_egl_make_current() left it */
-	bool es;     /* which API contexts are made for */
-	bool robust; /* contexts with bounds-checked buffer access */
+	bool es;            /* which API contexts are made for */
+	bool robust;        /* contexts with bounds-checked buffer access */
 };
 
 enum sl_egl_platform {

@@ -15,10 +15,10 @@
  * have; the per-context kind is unstable API in 0.10.4 and gains nothing on one timeline.
  */
 struct sl_library_config {
-	struct sl_egl *egl;  /* its display is given to the library; NULL: the library's own EGL */
-	int render_node_fd;  /* for the library's own EGL (gbm); duplicated */
+	struct sl_egl *egl; /* its display is given to the library; NULL: the library's own EGL */
+	int render_node_fd; /* for the library's own EGL (gbm); duplicated */
 	bool es;
-	bool thread_sync;    /* a thread waits for fences and a poll fd tells */
+	bool thread_sync; /* a thread waits for fences and a poll fd tells */
 	void (*fence_done)(void *user, uint32_t fence);
 	void *user;
 };

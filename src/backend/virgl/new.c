@@ -57,8 +57,9 @@ static int check_gl(struct sl_egl *e, bool es, char **ret_error)
 		es ? MIN_ES_MINOR : MIN_GL_MINOR, EGL_NO_CONTEXT);
 	if (c == EGL_NO_CONTEXT) {
 		return explain(-ENODEV, ret_error,
-			es ? "the GL driver lacks OpenGL ES 3.0: use --host-gl=core or another driver" :
-			     "the GL driver lacks OpenGL 3.1: use --host-gl=es or another driver");
+			es ? "the GL driver lacks OpenGL ES 3.0: use --host-gl=core or another "
+			     "driver"
+			   : "the GL driver lacks OpenGL 3.1: use --host-gl=es or another driver");
 	}
 	e->destroy_context(e->dpy, c);
 	return 0;
@@ -88,10 +89,12 @@ static int try_start(struct virgl_backend *v, const struct sl_virgl_options *o, 
 		r = sl_library_init(&config);
 		if (r == -EBUSY) {
 			explain(r, ret_error, "this process has a renderer already");
-		} else if (r < 0 && asprintf(ret_error,
-				"libvirglrenderer cannot use %s: check its driver and permissions, or "
-				"leave out --render-node",
-				o->render_node ? o->render_node : "software rendering") < 0) {
+		} else if (r < 0 &&
+			   asprintf(ret_error,
+				   "libvirglrenderer cannot use %s: check its driver and "
+				   "permissions, or "
+				   "leave out --render-node",
+				   o->render_node ? o->render_node : "software rendering") < 0) {
 			*ret_error = NULL;
 		}
 	}
@@ -110,7 +113,8 @@ static int start(struct virgl_backend *v, const struct sl_virgl_options *o, char
 
 	for (int es = first_es; es <= (first_es || both); es++) {
 		/* gbm first: with it, scanouts can be exported. */
-		static const int on_node[] = { -1, SL_EGL_DEVICE }, no_node[] = { SL_EGL_SURFACELESS };
+		static const int on_node[] = { -1, SL_EGL_DEVICE },
+				 no_node[] = { SL_EGL_SURFACELESS };
 		const int *platforms = o->render_node_fd >= 0 ? on_node : no_node;
 		size_t n = o->render_node_fd >= 0 ? SL_ARRAY_LEN(on_node) : SL_ARRAY_LEN(no_node);
 
@@ -134,7 +138,7 @@ static int start(struct virgl_backend *v, const struct sl_virgl_options *o, char
 static bool is_software(const char *renderer)
 {
 	return strstr(renderer, "llvmpipe") || strstr(renderer, "softpipe") ||
-		strstr(renderer, "swrast") || strstr(renderer, "Software Rasterizer");
+	       strstr(renderer, "swrast") || strstr(renderer, "Software Rasterizer");
 }
 
 /* What really renders, asked of the context that the library has made. */
@@ -152,8 +156,7 @@ static int identify(struct virgl_backend *v, const struct sl_virgl_options *o, c
 	v->gl_finish = (void (*)(void))v->egl.get_proc("glFinish");
 	glx = dlopen("libGLX.so.0", RTLD_NOW | RTLD_NOLOAD);
 	if (glx) {
-		v->glx_get_current_context =
-			(void *(*)(void))dlsym(glx, "glXGetCurrentContext");
+		v->glx_get_current_context = (void *(*)(void))dlsym(glx, "glXGetCurrentContext");
 	}
 	if (!get_string || !get_int || !v->gl_finish) {
 		return explain(-ENOENT, ret_error,
@@ -248,7 +251,8 @@ int sl_virgl_new(const struct sl_virgl_options *o, struct sl_backend **ret, char
 	}
 	v->poll_fd = sl_library_poll_fd();
 	warm(v);
-	/* What starting up has freed: copies of the process would share it, and copy it to use it. */
+	/* What starting up has freed: copies of the process would share it, and copy it to use it.
+	 */
 	malloc_trim(0);
 	*ret = &v->base;
 	return 0;

@@ -48,7 +48,8 @@ int sl_virgl_prepare(const struct sl_virgl_options *o)
 	int threads = choose_threads(o);
 	char text[16];
 
-	/* The cache is a directory that all sessions of a user would share, and it needs a thread. */
+	/* The cache is a directory that all sessions of a user would share, and it needs a thread.
+	 */
 	setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
 	setenv("MESA_GLSL_CACHE_DISABLE", "true", 1); /* its name before Mesa 21.1 */
 	snprintf(text, sizeof(text), "%d", threads);

@@ -9,7 +9,7 @@
  * those words.
  */
 #define VIRGL_CMD(cmd, obj, len) ((uint32_t)(cmd) | (uint32_t)(obj) << 8 | (uint32_t)(len) << 16)
-#define VIRGL_CMD_OF(header) ((header) & 0xffu)
+#define VIRGL_CMD_OF(header) ((header)&0xffu)
 #define VIRGL_OBJ_OF(header) ((header) >> 8 & 0xffu)
 #define VIRGL_LEN_OF(header) ((header) >> 16)
 

@@ -94,7 +94,7 @@ static struct sl_stream_sub *sub_find(struct sl_stream *s, uint32_t id)
 {
 	struct sl_stream_sub *sub;
 
-	sl_list_for_each(sub, &s->subs, link) {
+	sl_list_for_each (sub, &s->subs, link) {
 		if (sub->live && sub->id == id) {
 			return sub;
 		}
@@ -120,7 +120,7 @@ void sl_stream_fini(struct sl_stream *s)
 	if (!s->base) {
 		return;
 	}
-	sl_list_for_each_safe(sub, tmp, &s->subs, link) {
+	sl_list_for_each_safe (sub, tmp, &s->subs, link) {
 		sub_free(s, sub);
 	}
 	free(s->changes);
@@ -244,7 +244,7 @@ static uint64_t shader_price(const uint32_t *cmd, uint32_t len)
 		return 0;
 	}
 	return COST_SHADER + (uint64_t)cmd[VIRGL_SHADER_OFFSET] * COST_SHADER_PER_BYTE +
-		(uint64_t)cmd[VIRGL_SHADER_NUM_TOKENS] * COST_SHADER_PER_TOKEN;
+	       (uint64_t)cmd[VIRGL_SHADER_NUM_TOKENS] * COST_SHADER_PER_TOKEN;
 }
 
 static uint64_t msaa_surface_price(struct walk *w, const uint32_t *cmd, uint32_t len)
@@ -265,16 +265,16 @@ bool sl_stream_format_known(uint32_t format, uint32_t last)
 	struct sl_format f;
 
 	return format <= last &&
-		(sl_format_get(format, &f) ||
-			(format >= VIRGL_FORMAT_YV12 && format <= VIRGL_FORMAT_NV21));
+	       (sl_format_get(format, &f) ||
+		       (format >= VIRGL_FORMAT_YV12 && format <= VIRGL_FORMAT_NV21));
 }
 
 /* Some versions look an unknown format up and follow the NULL that they find. */
 static bool view_valid(struct walk *w, const uint32_t *cmd, uint32_t len)
 {
 	return len < VIRGL_SAMPLER_VIEW_FORMAT ||
-		sl_stream_format_known(cmd[VIRGL_SAMPLER_VIEW_FORMAT] & 0xffffff,
-			w->host->last_format);
+	       sl_stream_format_known(
+		       cmd[VIRGL_SAMPLER_VIEW_FORMAT] & 0xffffff, w->host->last_format);
 }
 
 static int create_object(struct walk *w, const uint32_t *cmd, uint32_t len)
@@ -444,8 +444,9 @@ static int memory_info(struct walk *w, const uint32_t *cmd, uint32_t len)
 	if (len < 1) {
 		return SL_FAULT_MALFORMED;
 	}
-	return w->host->res_has_room(w->host->user, cmd[1], VIRGL_MEMORY_INFO_BYTES) ?
-		0 : SL_FAULT_INVALID;
+	return w->host->res_has_room(w->host->user, cmd[1], VIRGL_MEMORY_INFO_BYTES)
+		       ? 0
+		       : SL_FAULT_INVALID;
 }
 
 /* 2^40 a command and 2^22 commands in the largest stream: the sum stays below 2^62. */

@@ -45,9 +45,11 @@ struct sl_stream {
 
 /* What the walk must ask of the renderer whose stream it is. */
 struct sl_stream_host {
-	/* The price of the pixels of a resource, or 0 if it is unknown: for multisampled surfaces. */
+	/* The price of the pixels of a resource, or 0 if it is unknown: for multisampled surfaces.
+	 */
 	uint64_t (*res_price)(void *user, uint32_t res_id);
-	/* Whether the context has this resource, with so much memory in its first piece of backing. */
+	/* Whether the context has this resource, with so much memory in its first piece of backing.
+	 */
 	bool (*res_has_room)(void *user, uint32_t res_id, size_t bytes);
 	/* The highest format that the renderer knows a description of. */
 	uint32_t last_format;

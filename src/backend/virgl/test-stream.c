@@ -49,8 +49,7 @@ static struct priced price_n(struct sl_stream *s, const uint32_t *cmd, size_t n)
 }
 
 #define PRICE(s, ...)                                                                              \
-	price_n(s, (const uint32_t[]){ __VA_ARGS__ },                                              \
-		sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
+	price_n(s, (const uint32_t[]){ __VA_ARGS__ }, sizeof((const uint32_t[]){ __VA_ARGS__ }) / 4)
 
 /* Price and run. */
 #define RUN(s, ...)                                                                                \
@@ -281,15 +280,15 @@ static void test_views_of_unknown_formats_are_refused(void **state)
 	static const uint32_t bad[] = { 0, 73, 86, 307, 314, 0xffffff, 2u << 24 | 321 };
 
 	for (size_t i = 0; i < SL_ARRAY_LEN(good); i++) {
-		assert_int_equal(PRICE(*state, VIRGL_CMD(VIRGL_CREATE_OBJECT, 6, 6), 1, 3, good[i],
-					 0, 0, 0)
-					 .r,
+		assert_int_equal(
+			PRICE(*state, VIRGL_CMD(VIRGL_CREATE_OBJECT, 6, 6), 1, 3, good[i], 0, 0, 0)
+				.r,
 			0);
 	}
 	for (size_t i = 0; i < SL_ARRAY_LEN(bad); i++) {
-		assert_int_equal(PRICE(*state, VIRGL_CMD(VIRGL_CREATE_OBJECT, 6, 6), 1, 3, bad[i],
-					 0, 0, 0)
-					 .r,
+		assert_int_equal(
+			PRICE(*state, VIRGL_CMD(VIRGL_CREATE_OBJECT, 6, 6), 1, 3, bad[i], 0, 0, 0)
+				.r,
 			SL_FAULT_INVALID);
 	}
 }
@@ -304,8 +303,8 @@ static void test_images_of_unknown_formats_are_refused(void **state)
 				 3, 0xffffffff, 0, 0, 0, 0)
 				 .r,
 		SL_FAULT_INVALID);
-	assert_int_equal(
-		PRICE(*state, VIRGL_CMD(VIRGL_SET_SHADER_IMAGES, 0, 3), 1, 0, 73).r, SL_FAULT_INVALID);
+	assert_int_equal(PRICE(*state, VIRGL_CMD(VIRGL_SET_SHADER_IMAGES, 0, 3), 1, 0, 73).r,
+		SL_FAULT_INVALID);
 	assert_int_equal(PRICE(*state, VIRGL_CMD(VIRGL_SET_SHADER_IMAGES, 0, 2), 1, 0).r, 0);
 }
 

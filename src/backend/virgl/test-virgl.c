@@ -57,8 +57,9 @@ static void in_child(void (*body)(enum sl_host_gl mode), enum sl_host_gl mode)
 
 static struct sl_virgl_options options(enum sl_host_gl mode)
 {
-	return (struct sl_virgl_options){ .host_gl = mode, .render_node_fd = -1,
-		.llvmpipe_threads = 0 };
+	return (struct sl_virgl_options){
+		.host_gl = mode, .render_node_fd = -1, .llvmpipe_threads = 0
+	};
 }
 
 static struct sl_backend *backend(enum sl_host_gl mode)
@@ -86,13 +87,28 @@ static struct sl_session *session(struct sl_backend *b)
 /* A context with a render target (its id is the context's) in sub-context 1, as Mesa does. */
 static void add_target(struct sl_session *s, uint32_t ctx)
 {
-	struct sl_resource_args a = { .target = 2, .format = 1, .bind = 2, .width = SIDE,
-		.height = SIDE, .depth = 1, .array_size = 1 };
+	struct sl_resource_args a = { .target = 2,
+		.format = 1,
+		.bind = 2,
+		.width = SIDE,
+		.height = SIDE,
+		.depth = 1,
+		.array_size = 1 };
 	uint32_t cmd[] = {
-		VIRGL_CMD(VIRGL_CREATE_SUB_CTX, 0, 1), 1,
-		VIRGL_CMD(VIRGL_SET_SUB_CTX, 0, 1), 1,
-		VIRGL_CMD(VIRGL_CREATE_OBJECT, VIRGL_OBJ_SURFACE, 5), 1, ctx, 1, 0, 0,
-		VIRGL_CMD(VIRGL_SET_FRAMEBUFFER, 0, 3), 1, 0, 1,
+		VIRGL_CMD(VIRGL_CREATE_SUB_CTX, 0, 1),
+		1,
+		VIRGL_CMD(VIRGL_SET_SUB_CTX, 0, 1),
+		1,
+		VIRGL_CMD(VIRGL_CREATE_OBJECT, VIRGL_OBJ_SURFACE, 5),
+		1,
+		ctx,
+		1,
+		0,
+		0,
+		VIRGL_CMD(VIRGL_SET_FRAMEBUFFER, 0, 3),
+		1,
+		0,
+		1,
 	};
 
 	CHECK(sl_session_context_create(s, ctx, 0, "test") == 0);
@@ -258,10 +274,17 @@ static void test_one_instance_per_process(void **state)
 static void body_bad(enum sl_host_gl mode)
 {
 	struct sl_session *s = session(backend(mode));
-	uint32_t unknown[] = { VIRGL_CMD(VIRGL_CREATE_OBJECT, VIRGL_OBJ_SURFACE, 5), 7, 77, 1, 0, 0 };
+	uint32_t unknown[] = { VIRGL_CMD(VIRGL_CREATE_OBJECT, VIRGL_OBJ_SURFACE, 5), 7, 77, 1, 0,
+		0 };
 	uint32_t video[] = { VIRGL_CMD(VIRGL_FIRST_VIDEO, 0, 7), 1, 1, 1, 1, 1, 64, 64 };
-	struct sl_resource_args huge = { .target = 2, .format = 1, .bind = 2, .width = 16384,
-		.height = 16384, .depth = 1, .array_size = 1, .nr_samples = 4 };
+	struct sl_resource_args huge = { .target = 2,
+		.format = 1,
+		.bind = 2,
+		.width = 16384,
+		.height = 16384,
+		.depth = 1,
+		.array_size = 1,
+		.nr_samples = 4 };
 	uint32_t poisoned = 0;
 
 	add_target(s, 1);
@@ -292,16 +315,29 @@ static void test_bad_commands_stay_in_their_context(void **state)
 static void body_query(enum sl_host_gl mode)
 {
 	struct sl_session *s = session(backend(mode));
-	struct sl_resource_args a = { .target = 0, .format = 64, .bind = 1u << 17, .width = 16,
-		.height = 1, .depth = 1, .array_size = 1 };
+	struct sl_resource_args a = { .target = 0,
+		.format = 64,
+		.bind = 1u << 17,
+		.width = 16,
+		.height = 1,
+		.depth = 1,
+		.array_size = 1 };
 	uint32_t state[4] = {};
 	struct iovec iov = { state, sizeof(state) };
 	struct sl_wait w = {};
 	uint32_t cmd[] = {
-		VIRGL_CMD(VIRGL_CREATE_OBJECT, VIRGL_OBJ_QUERY, 4), 9, 0, 0, 5,
-		VIRGL_CMD(19, 0, 1), 9, /* begin */
-		VIRGL_CMD(20, 0, 1), 9, /* end */
-		VIRGL_CMD(VIRGL_GET_QUERY_RESULT, 0, 2), 9, 1,
+		VIRGL_CMD(VIRGL_CREATE_OBJECT, VIRGL_OBJ_QUERY, 4),
+		9,
+		0,
+		0,
+		5,
+		VIRGL_CMD(19, 0, 1),
+		9, /* begin */
+		VIRGL_CMD(20, 0, 1),
+		9, /* end */
+		VIRGL_CMD(VIRGL_GET_QUERY_RESULT, 0, 2),
+		9,
+		1,
 	};
 
 	add_target(s, 1);
@@ -321,8 +357,13 @@ static void body_query(enum sl_host_gl mode)
 static void body_killers(enum sl_host_gl mode)
 {
 	struct sl_session *s = session(backend(mode));
-	struct sl_resource_args a = { .target = 0, .format = 64, .bind = 1u << 17, .width = 16,
-		.height = 1, .depth = 1, .array_size = 1 };
+	struct sl_resource_args a = { .target = 0,
+		.format = 64,
+		.bind = 1u << 17,
+		.width = 16,
+		.height = 1,
+		.depth = 1,
+		.array_size = 1 };
 	uint32_t info[] = { VIRGL_CMD(VIRGL_GET_MEMORY_INFO, 0, 1), 5 };
 	uint32_t small[4] = {};
 	struct iovec iov = { small, sizeof(small) };
@@ -402,7 +443,8 @@ static bool hide_desktop_gl(void)
 	const char *slash;
 	char path[4096];
 
-	if (!lib || dlinfo(lib, RTLD_DI_LINKMAP, &map) < 0 || !(slash = strrchr(map->l_name, '/')) ||
+	if (!lib || dlinfo(lib, RTLD_DI_LINKMAP, &map) < 0 ||
+		!(slash = strrchr(map->l_name, '/')) ||
 		(unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) ||
 		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		return false;

@@ -45,7 +45,8 @@ struct virgl_backend {
 	uint32_t next_lib_fence;
 	int poll_fd;
 	int llvmpipe_threads; /* meaningful with software rendering on llvmpipe */
-	bool queries; /* a query's result is outstanding: the library writes it when a fence retires */
+	bool queries; /* a query's result is outstanding: the library writes it when a fence retires
+		       */
 	bool es;
 	void *settled_for; /* the session that settle() has seen */
 	void (*gl_finish)(void);
@@ -55,8 +56,8 @@ struct virgl_backend {
 extern const struct sl_backend_ops virgl_ops;
 
 /* A library context (capset 0: the default). 0 or a fault. Leaves library context 0 current. */
-int virgl_context_new(struct virgl_backend *v, uint32_t capset, const char *name,
-	struct virgl_context **ret);
+int virgl_context_new(
+	struct virgl_backend *v, uint32_t capset, const char *name, struct virgl_context **ret);
 void virgl_context_free(struct virgl_context *c);
 void virgl_fence_reported(void *user, uint32_t lib_id);
 

@@ -121,10 +121,9 @@ int virgl_context_new(
 		return r;
 	}
 	c->lib_id = ++v->next_lib_ctx;
-	r = capset == 0 ?
-		virgl_renderer_context_create(c->lib_id, (uint32_t)strlen(name), name) :
-		virgl_renderer_context_create_with_flags(
-			c->lib_id, capset, (uint32_t)strlen(name), name);
+	r = capset == 0 ? virgl_renderer_context_create(c->lib_id, (uint32_t)strlen(name), name)
+			: virgl_renderer_context_create_with_flags(
+				  c->lib_id, capset, (uint32_t)strlen(name), name);
 	virgl_renderer_force_ctx_0();
 	if (r != 0) {
 		sl_stream_fini(&c->stream);
@@ -213,7 +212,8 @@ static void virgl_context_detach(struct sl_backend *b, uint32_t ctx_id, uint32_t
 static int virgl_resource_price(
 	struct sl_backend *b, const struct sl_resource_args *args, uint64_t *ret_bytes)
 {
-	/* Where the host has only GLES, some versions take a path through gbm that we did not open. */
+	/* Where the host has only GLES, some versions take a path through gbm that we did not open.
+	 */
 	if (to_virgl(b)->es && (args->flags & RESOURCE_FLAGS_MAP)) {
 		return SL_FAULT_INVALID;
 	}
@@ -264,8 +264,7 @@ static int virgl_resource_attach(
 	struct sl_backend *b, uint32_t res_id, const struct iovec *iov, uint32_t n_iov)
 {
 	/* The library keeps the pointer and does not write to the array. */
-	int r = virgl_renderer_resource_attach_iov(
-		(int)res_id, (struct iovec *)iov, (int)n_iov);
+	int r = virgl_renderer_resource_attach_iov((int)res_id, (struct iovec *)iov, (int)n_iov);
 	struct virgl_resource *res = sl_idtable_get(&to_virgl(b)->resources, res_id);
 
 	if (r != 0) {
@@ -490,7 +489,8 @@ bool sl_virgl_forkable(const struct sl_backend *b)
 	const struct virgl_backend *v = sl_container_of(b, const struct virgl_backend, base);
 	int threads = sl_virgl_count_threads();
 
-	/* Without /proc: with none of llvmpipe's, no fence thread and no cache, Mesa starts none. */
+	/* Without /proc: with none of llvmpipe's, no fence thread and no cache, Mesa starts none.
+	 */
 	return b->ops == &virgl_ops && b->info.software && v->llvmpipe_threads == 0 &&
-		v->poll_fd < 0 && (threads < 0 || threads == 1);
+	       v->poll_fd < 0 && (threads < 0 || threads == 1);
 }

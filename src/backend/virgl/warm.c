@@ -98,8 +98,8 @@ static void put_state(struct out *o)
 	PUT(o, VIRGL_CREATE_OBJECT, VIRGL_OBJ_DSA, H_DSA, 0, 0, 0, 0);
 	PUT(o, VIRGL_BIND_OBJECT, VIRGL_OBJ_DSA, H_DSA);
 	/* Depth clip, half-pixel centres, bottom edge rule. */
-	PUT(o, VIRGL_CREATE_OBJECT, VIRGL_OBJ_RASTERIZER, H_RASTERIZER, 1u << 1 | 3u << 29, 0, 0,
-		0, 0, 0, 0, 0);
+	PUT(o, VIRGL_CREATE_OBJECT, VIRGL_OBJ_RASTERIZER, H_RASTERIZER, 1u << 1 | 3u << 29, 0, 0, 0,
+		0, 0, 0, 0);
 	PUT(o, VIRGL_BIND_OBJECT, VIRGL_OBJ_RASTERIZER, H_RASTERIZER);
 	PUT(o, VIRGL_CREATE_OBJECT, VIRGL_OBJ_VERTEX_ELEMENTS, H_ELEMENTS, 0, 0, 0, FORMAT_RGBA32F,
 		16, 0, 0, FORMAT_RGBA32F);
@@ -171,11 +171,11 @@ static bool draw(uint32_t ctx)
 
 	put_state(&o);
 	put_draw(&o);
-	if (virgl_renderer_transfer_write_iov(RES_VERTICES, ctx, 0, 0, 0,
-		    (struct virgl_box *)&bytes, 0, &in, 1) != 0 ||
+	if (virgl_renderer_transfer_write_iov(
+		    RES_VERTICES, ctx, 0, 0, 0, (struct virgl_box *)&bytes, 0, &in, 1) != 0 ||
 		virgl_renderer_submit_cmd(o.words, (int)ctx, (int)o.n) != 0 ||
-		virgl_renderer_transfer_read_iov(RES_COLOR, ctx, 0, 0, 0, (struct virgl_box *)&all,
-			0, &out, 1) != 0) {
+		virgl_renderer_transfer_read_iov(
+			RES_COLOR, ctx, 0, 0, 0, (struct virgl_box *)&all, 0, &out, 1) != 0) {
 		return false;
 	}
 	for (size_t i = 0; i < SL_ARRAY_LEN(pixels); i++) {
