@@ -234,10 +234,11 @@ def test_domain_of_another_api_has_a_pool_of_its_own(b):
     client = b.connect(path)
     client.send(b"e")
     assert client.recv(1) == b"e"
-    assert set(b.processes()) > before
+    # Not a superset: a process that was just starting a worker may have ended since.
+    assert set(b.processes()) - before
     client.close()
     b.control("domain.remove", {"name": "es"})
-    wait_for(lambda: set(b.processes()) == before, what="the pool's end")
+    wait_for(lambda: set(b.processes()) <= before, what="the pool's end")
 
 
 # The tool.
