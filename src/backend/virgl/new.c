@@ -154,11 +154,12 @@ static int identify(struct virgl_backend *v, const struct sl_virgl_options *o, c
 	void *glx;
 
 	v->gl_finish = (void (*)(void))v->egl.get_proc("glFinish");
+	v->gl_flush = (void (*)(void))v->egl.get_proc("glFlush");
 	glx = dlopen("libGLX.so.0", RTLD_NOW | RTLD_NOLOAD);
 	if (glx) {
 		v->glx_get_current_context = (void *(*)(void))dlsym(glx, "glXGetCurrentContext");
 	}
-	if (!get_string || !get_int || !v->gl_finish) {
+	if (!get_string || !get_int || !v->gl_finish || !v->gl_flush) {
 		return explain(-ENOENT, ret_error,
 			"EGL does not know the GL functions: its libraries do not belong together");
 	}
@@ -251,6 +252,9 @@ int sl_virgl_new(const struct sl_virgl_options *o, struct sl_backend **ret, char
 	}
 	v->poll_fd = sl_library_poll_fd();
 	warm(v);
+	if (v->base.info.software) {
+		sl_virgl_spread_threads(v->llvmpipe_threads);
+	}
 	/* What starting up has freed: copies of the process would share it, and copy it to use it.
 	 */
 	malloc_trim(0);

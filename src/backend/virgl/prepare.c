@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <link.h>
 #include <malloc.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,20 +29,33 @@
 #define MMAP_FROM_BYTES (8 << 20)
 
 /*
- * Fork-free copies need a renderer without threads, and on few processors threads only pass work
- * around: with none, a frame costs 20 % less CPU. Many processors are worth using.
+ * Each session has its own rasterizer threads: as many as processors while these are few, half of
+ * them when they are many.
  */
 #define FEW_PROCESSORS 4
 #define MAX_THREADS 8
+#define MAX_KNOWN_THREADS 64
+
+/* The processors that this process may use, in *ret; at least their number is known. */
+static int processors(cpu_set_t *ret)
+{
+	CPU_ZERO(ret);
+	if (sched_getaffinity(0, sizeof(*ret), ret) < 0) {
+		return 1; /* more than this type can name */
+	}
+	return CPU_COUNT(ret);
+}
 
 static int choose_threads(const struct sl_virgl_options *o)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
+	int cpus = processors(&set), half = SL_MAX(cpus / 2, SL_MIN(cpus, FEW_PROCESSORS));
 
 	if (o->llvmpipe_threads >= 0) {
 		return o->llvmpipe_threads;
 	}
-	return cpus <= FEW_PROCESSORS ? 0 : (int)SL_MIN(cpus / 2, (long)MAX_THREADS);
+	/* One thread would only pass work around. */
+	return cpus < 2 ? 0 : SL_MIN(half, MAX_THREADS);
 }
 
 int sl_virgl_prepare(const struct sl_virgl_options *o)
@@ -119,6 +134,62 @@ int sl_virgl_count_threads(void)
 		n += e->d_name[0] != '.';
 	}
 	return n;
+}
+
+/* The threads of this process but the first, in the order of their birth, into tids[max]. */
+static int other_threads(pid_t *tids, int max)
+{
+	_cleanup_closedir_ DIR *d = opendir("/proc/self/task");
+	cpu_set_t set;
+	struct dirent *e;
+	int n = 0;
+
+	/* Without /proc this is the first process of its pid namespace, and they follow it. */
+	for (pid_t tid = 2; !d && tid < max + 2; tid++) {
+		if (sched_getaffinity(tid, sizeof(set), &set) == 0) {
+			tids[n++] = tid;
+		}
+	}
+	while (d && n < max && (e = readdir(d))) {
+		pid_t tid = atoi(e->d_name);
+
+		if (tid > 0 && tid != getpid()) {
+			tids[n++] = tid;
+		}
+	}
+	return n;
+}
+
+/* The k-th of n parts of a set of @count processors. */
+static void part_of(const cpu_set_t *whole, int count, int k, int n, cpu_set_t *ret)
+{
+	int seen = 0;
+
+	CPU_ZERO(ret);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, whole)) {
+			continue;
+		}
+		if (seen >= k * count / n && seen < (k + 1) * count / n) {
+			CPU_SET(cpu, ret);
+		}
+		seen++;
+	}
+}
+
+void sl_virgl_spread_threads(int n)
+{
+	cpu_set_t all, part;
+	pid_t tids[MAX_KNOWN_THREADS];
+	int count = processors(&all), n_tids = other_threads(tids, SL_ARRAY_LEN(tids));
+
+	if (n < 2 || n > count || n > n_tids) {
+		return;
+	}
+	for (int k = 0; k < n; k++) {
+		part_of(&all, count, k, n, &part);
+		sched_setaffinity(tids[n_tids - n + k], sizeof(part), &part);
+	}
 }
 
 int sl_host_gl_parse(const char *s, enum sl_host_gl *ret)

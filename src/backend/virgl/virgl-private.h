@@ -50,6 +50,8 @@ struct virgl_backend {
 	bool es;
 	void *settled_for; /* the session that settle() has seen */
 	void (*gl_finish)(void);
+	void (*gl_flush)(void);
+	uint32_t unflushed; /* the context that was submitted to last and not flushed, or 0 */
 	void *(*glx_get_current_context)(void); /* if libepoxy has loaded libGLX */
 };
 

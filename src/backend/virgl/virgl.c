@@ -188,7 +188,12 @@ static int virgl_context_create(
 
 static void virgl_context_destroy(struct sl_backend *b, uint32_t ctx_id)
 {
-	virgl_context_free(sl_idtable_remove(&to_virgl(b)->contexts, ctx_id));
+	struct virgl_backend *v = to_virgl(b);
+
+	if (v->unflushed == ctx_id) {
+		v->unflushed = 0;
+	}
+	virgl_context_free(sl_idtable_remove(&v->contexts, ctx_id));
 }
 
 static void virgl_context_attach(struct sl_backend *b, uint32_t ctx_id, uint32_t res_id)
@@ -367,6 +372,7 @@ static int virgl_submit(struct sl_backend *b, uint32_t ctx_id, uint32_t *cmd, si
 	v->queries |= c->stream.queries;
 	r = virgl_renderer_submit_cmd(cmd, (int)c->lib_id, (int)n_dw);
 	sl_stream_commit(&c->stream, r == 0);
+	v->unflushed = ctx_id;
 	return r != 0 ? SL_FAULT_RENDERER : 0;
 }
 
@@ -430,6 +436,7 @@ static int virgl_fence_create(
 	int r;
 
 	make_current(v, ctx_id);
+	v->unflushed = 0;
 	if (!b->info.software) {
 		return library_fence(v, ctx_id, ring, fence_id);
 	}
@@ -451,10 +458,24 @@ static int virgl_poll_fd(struct sl_backend *b)
 	return to_virgl(b)->poll_fd;
 }
 
+/*
+ * Everything that has come in is handled, and nothing was waited for yet: drawing can go on while
+ * the client prepares its next request, most often the one that waits for it.
+ */
+static void start_drawing(struct virgl_backend *v)
+{
+	if (v->unflushed) {
+		make_current(v, v->unflushed);
+		v->gl_flush();
+		v->unflushed = 0;
+	}
+}
+
 static uint64_t virgl_poll(struct sl_backend *b)
 {
 	struct virgl_backend *v = to_virgl(b);
 
+	start_drawing(v);
 	if (v->n_fences > 0) {
 		virgl_renderer_poll();
 	}

@@ -205,6 +205,74 @@ static void test_recording(void **state)
 	close(o.record_fd);
 }
 
+/* The ids of the messages in a recording, in their order there. */
+static size_t recorded_ids(int fd, uint32_t *ids, size_t max)
+{
+	static uint8_t file[65536];
+	ssize_t size = pread(fd, file, sizeof(file), 0);
+	size_t pos = SL_REC_FILE_BYTES, need, n = 0;
+	struct sl_rec_record rec;
+
+	while (sl_rec_parse(file + pos, (size_t)size - pos, &rec, &need) == 0) {
+		if (rec.type == SL_REC_MESSAGE && n < max) {
+			memcpy(&ids[n++], rec.data + 4, 4);
+		}
+		pos += rec.size_bytes;
+	}
+	return n;
+}
+
+/* A resource announced right behind a command buffer is answered before the commands run. */
+static void test_create_overtakes_commands(void **state)
+{
+	struct sl_vtest_rig_options o = SL_VTEST_RIG_DEFAULT;
+	uint32_t ids[8];
+
+	o.record_fd = memfd_create("recording", MFD_CLOEXEC);
+	start(&o);
+	sl_vtest_rig_handshake(&rig, 2);
+	SEND(SL_VTEST_SUBMIT_CMD, 1, 7, 7);
+	send_create2(7, 16, 16, 1024);
+	SEND(SL_VTEST_RESOURCE_BUSY_WAIT, 7, 1);
+	run_ok();
+	close(expect_fd());
+	EXPECT(1, SL_VTEST_RESOURCE_BUSY_WAIT, 0);
+	assert_int_equal(recorded_ids(o.record_fd, ids, 8), 5);
+	assert_int_equal(ids[2], SL_VTEST_RESOURCE_CREATE2);
+	assert_int_equal(ids[3], SL_VTEST_SUBMIT_CMD);
+	assert_int_equal(ids[4], SL_VTEST_RESOURCE_BUSY_WAIT);
+	assert_int_equal(faults(), 0);
+	close(o.record_fd);
+}
+
+/* Nothing else does, and nothing that is not all there. */
+static void test_nothing_else_overtakes_commands(void **state)
+{
+	struct sl_vtest_rig_options o = SL_VTEST_RIG_DEFAULT;
+	const uint32_t create[] = { 11, SL_VTEST_RESOURCE_CREATE2, 8, TARGET_2D, R8G8B8A8, 2, 16,
+		16, 1, 1, 0, 0, 1024 };
+	uint32_t ids[8];
+
+	o.record_fd = memfd_create("recording", MFD_CLOEXEC);
+	start(&o);
+	sl_vtest_rig_handshake(&rig, 2);
+	close(create2(7, 16, 16, 1024));
+	SEND(SL_VTEST_SUBMIT_CMD, 1, 7, 7);
+	SEND(SL_VTEST_RESOURCE_UNREF, 7);
+	SEND(SL_VTEST_SUBMIT_CMD, 1, 7, 7);
+	sl_memory_write(rig.client, create, 12);
+	run_ok();
+	sl_memory_write(rig.client, create + 3, sizeof(create) - 12);
+	run_ok();
+	close(expect_fd());
+	assert_int_equal(recorded_ids(o.record_fd, ids, 8), 7);
+	assert_int_equal(ids[3], SL_VTEST_SUBMIT_CMD);
+	assert_int_equal(ids[4], SL_VTEST_RESOURCE_UNREF);
+	assert_int_equal(ids[5], SL_VTEST_SUBMIT_CMD);
+	assert_int_equal(ids[6], SL_VTEST_RESOURCE_CREATE2);
+	close(o.record_fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +287,8 @@ int main(void)
 		T(test_single_bytes),
 		cmocka_unit_test(test_extreme_fields),
 		T(test_recording),
+		T(test_create_overtakes_commands),
+		T(test_nothing_else_overtakes_commands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

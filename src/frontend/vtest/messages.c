@@ -78,11 +78,45 @@ static int next_message(struct sl_vtest *v, struct sl_vtest_message *m, size_t *
 	return sl_vtest_parse_body(v->in.buffer + v->in.begin, m);
 }
 
+/* @begin: where the message lies as it came. */
+static int handle(struct sl_vtest *v, const struct sl_vtest_message *m, const uint8_t *begin)
+{
+	sl_session_count_message(v->session, m->head_bytes + m->body_bytes);
+	sl_vt_record_message(v, m, begin);
+	return sl_vt_dispatch(v, m);
+}
+
+/*
+ * Mesa makes a resource to wait on right behind each frame's commands, and stands still until it
+ * has its memory. Commands cannot know a resource that is announced after them: make and answer it
+ * first, so that the client goes on while they run. *ret_bytes: what this has taken from behind the
+ * command buffer of @bytes.
+ */
+static int overtake(struct sl_vtest *v, size_t bytes, size_t *ret_bytes)
+{
+	const uint8_t *behind = v->in.buffer + v->in.begin + bytes;
+	struct sl_vtest_message m;
+	size_t need;
+	int r;
+
+	*ret_bytes = 0;
+	if (sl_vtest_parse_head(behind, sl_vt_input_bytes(&v->in) - bytes, &m, &need) != 0 ||
+		m.id != SL_VTEST_RESOURCE_CREATE2) {
+		return 0;
+	}
+	*ret_bytes = m.head_bytes;
+	r = handle(v, &m, behind);
+	if (r == 0) {
+		r = sl_vt_flush(v);
+	}
+	return r == -EAGAIN ? 0 : r;
+}
+
 /* One message. 0: go on, -EAGAIN: more bytes are needed. */
 static int handle_one(struct sl_vtest *v)
 {
 	struct sl_vtest_message m;
-	size_t bytes = 0;
+	size_t bytes = 0, more = 0;
 	int r;
 
 	if (v->in.skip_bytes > 0 && !skip(v)) {
@@ -95,11 +129,16 @@ static int handle_one(struct sl_vtest *v)
 	if (r != 0) {
 		return r;
 	}
-	sl_session_count_message(v->session, m.head_bytes + m.body_bytes);
-	sl_vt_record_message(v, &m);
-	r = sl_vt_dispatch(v, &m);
+	if (m.id == SL_VTEST_SUBMIT_CMD && m.body) {
+		if (sl_vt_input_bytes(&v->in) == bytes &&
+			sl_vt_input_fill(&v->in, v->transport) > 0) {
+			next_message(v, &m, &bytes); /* it may have moved */
+		}
+		r = overtake(v, bytes, &more);
+	}
+	r = r ?: handle(v, &m, v->in.buffer + v->in.begin);
 	/* A skipped body is consumed as it comes. */
-	sl_vt_input_consume(&v->in, bytes);
+	sl_vt_input_consume(&v->in, bytes + more);
 	return r;
 }
 

@@ -225,9 +225,9 @@ static void give_up(struct sl_vtest *v, int r)
 	}
 }
 
-void sl_vt_record_message(struct sl_vtest *v, const struct sl_vtest_message *m)
+void sl_vt_record_message(
+	struct sl_vtest *v, const struct sl_vtest_message *m, const uint8_t *begin)
 {
-	const uint8_t *begin = v->in.buffer + v->in.begin;
 	int r;
 
 	if (!v->recorder || (m->body_bytes > 0 && !m->body)) {

@@ -174,7 +174,9 @@ void sl_vt_sync_expire(struct sl_vtest *v, uint64_t now_ns);
 uint64_t sl_vt_sync_deadline_ns(const struct sl_vtest *v);
 
 /* Recording; all are no-ops when there is no recorder. */
-void sl_vt_record_message(struct sl_vtest *v, const struct sl_vtest_message *m);
+/* @begin: where the message lies as it came. */
+void sl_vt_record_message(
+	struct sl_vtest *v, const struct sl_vtest_message *m, const uint8_t *begin);
 void sl_vt_record_created(struct sl_vtest *v, uint32_t res_id);
 /* @res_id got backing that the client can write to. */
 void sl_vt_record_backing(struct sl_vtest *v, uint32_t res_id, const void *map, size_t bytes);
