@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,6 +16,7 @@
 #include <sys/un.h>
 
 #include "broker/directory.h"
+#include "util/error.h"
 #include "util/fds.h"
 #include "util/cleanup.h"
 
@@ -25,20 +25,6 @@
  * net.core.somaxconn (4096).
  */
 #define BACKLOG 1024
-
-static int error(char **ret_error, int r, const char *fmt, ...) _printf_(3, 4);
-
-static int error(char **ret_error, int r, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(ret_error, fmt, ap) < 0) {
-		*ret_error = NULL;
-	}
-	va_end(ap);
-	return r;
-}
 
 int sl_directory_default(char **ret_path, char **ret_error)
 {
@@ -50,7 +36,7 @@ int sl_directory_default(char **ret_path, char **ret_error)
 	} else if (run && *run == '/') {
 		n = asprintf(ret_path, "%s/sluice", run);
 	} else {
-		return error(ret_error, -ENOENT,
+		return sl_error_line(ret_error, -ENOENT,
 			"XDG_RUNTIME_DIR: not set: log in through a session manager or give "
 			"--directory=DIR");
 	}
@@ -70,15 +56,15 @@ static int check_owner(const char *path, int fd, char **ret_error)
 	struct stat st;
 
 	if (fstat(fd, &st) < 0) {
-		return error(ret_error, -errno, "%s: %s", path, strerror(errno));
+		return sl_error_line(ret_error, -errno, "%s: %s", path, strerror(errno));
 	}
 	if (st.st_uid != geteuid() && st.st_uid != 0) {
-		return error(ret_error, -EPERM,
+		return sl_error_line(ret_error, -EPERM,
 			"%s: belongs to uid %u: remove it or choose another --directory", path,
 			(unsigned int)st.st_uid);
 	}
 	if (st.st_mode & (S_IWGRP | S_IWOTH)) {
-		return error(ret_error, -EPERM,
+		return sl_error_line(ret_error, -EPERM,
 			"%s: others may write to it: chmod go-w or choose another --directory",
 			path);
 	}
@@ -110,25 +96,27 @@ static int open_folder(struct sl_directory *d, const char *path, char **ret_erro
 		int r = mark_as_made(path);
 
 		if (r < 0) {
-			return error(ret_error, r, "%s/" MADE_MARK ": %s", path, strerror(-r));
+			return sl_error_line(
+				ret_error, r, "%s/" MADE_MARK ": %s", path, strerror(-r));
 		}
 		/* The umask must not lock clients out: the sockets' modes decide. */
 		if (chmod(path, 0755) < 0) {
-			return error(ret_error, -errno, "%s: chmod: %s", path, strerror(errno));
+			return sl_error_line(
+				ret_error, -errno, "%s: chmod: %s", path, strerror(errno));
 		}
 	} else if (errno != EEXIST) {
-		return error(ret_error, -errno,
+		return sl_error_line(ret_error, -errno,
 			"%s: cannot be made: %s: make its parent or choose another --directory",
 			path, strerror(errno));
 	}
 	d->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (d->fd < 0) {
-		return error(ret_error, -errno, "%s: %s: choose another --directory", path,
+		return sl_error_line(ret_error, -errno, "%s: %s: choose another --directory", path,
 			strerror(errno));
 	}
 	d->path = realpath(path, NULL);
 	if (!d->path) {
-		return error(ret_error, -errno, "%s: %s", path, strerror(errno));
+		return sl_error_line(ret_error, -errno, "%s: %s", path, strerror(errno));
 	}
 	return check_owner(path, d->fd, ret_error);
 }
@@ -148,7 +136,7 @@ static int busy(struct sl_directory *d, char **ret_error)
 	if (sl_read_file_at(d->fd, "lock", 64, &pid, NULL) == 0) {
 		pid[strcspn(pid, "\n")] = '\0';
 	}
-	return error(ret_error, -EBUSY,
+	return sl_error_line(ret_error, -EBUSY,
 		"%s: another broker runs there (pid %s): stop it or choose another --directory",
 		d->path, pid && *pid ? pid : "unknown");
 }
@@ -160,20 +148,23 @@ static int take_lock(struct sl_directory *d, char **ret_error)
 			openat(d->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 
 		if (fd < 0) {
-			return error(ret_error, -errno, "%s/lock: %s: choose another --directory",
-				d->path, strerror(errno));
+			return sl_error_line(ret_error, -errno,
+				"%s/lock: %s: choose another --directory", d->path,
+				strerror(errno));
 		}
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-			return errno == EWOULDBLOCK ? busy(d, ret_error)
-						    : error(ret_error, -errno, "%s/lock: %s",
-							      d->path, strerror(errno));
+			return errno == EWOULDBLOCK
+				       ? busy(d, ret_error)
+				       : sl_error_line(ret_error, -errno, "%s/lock: %s", d->path,
+						 strerror(errno));
 		}
 		/* A broker that was just ending may have removed the file we opened. */
 		if (!lock_is_current(d->fd, fd)) {
 			continue;
 		}
 		if (ftruncate(fd, 0) < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0) {
-			return error(ret_error, -errno, "%s/lock: %s", d->path, strerror(errno));
+			return sl_error_line(
+				ret_error, -errno, "%s/lock: %s", d->path, strerror(errno));
 		}
 		d->lock_fd = TAKE_FD(fd);
 		return 0;
@@ -212,10 +203,10 @@ static int make_domains(struct sl_directory *d, char **ret_error)
 {
 	/* 0711: whoever knows its domain finds it, nobody lists those of others. */
 	if (mkdirat(d->fd, "domains", 0711) < 0 && errno != EEXIST) {
-		return error(ret_error, -errno, "%s/domains: %s", d->path, strerror(errno));
+		return sl_error_line(ret_error, -errno, "%s/domains: %s", d->path, strerror(errno));
 	}
 	if (fchmodat(d->fd, "domains", 0711, 0) < 0) {
-		return error(ret_error, -errno, "%s/domains: %s", d->path, strerror(errno));
+		return sl_error_line(ret_error, -errno, "%s/domains: %s", d->path, strerror(errno));
 	}
 	return 0;
 }

@@ -4,7 +4,6 @@
  * stays until its last session is gone, so that a stuck worker is still charged to somebody.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <grp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,27 +14,12 @@
 #include "broker/listener.h"
 #include "broker/pool.h"
 #include "broker/session.h"
+#include "util/error.h"
 #include "util/fds.h"
 
 /* The path that clients connect to must fit their sockaddr_un. */
 #define SUN_PATH_MAX 107
 #define DEFAULT_MODE 0600
-
-static enum sl_control_code refuse(
-	char **ret_error, enum sl_control_code code, const char *fmt, ...) _printf_(3, 4);
-
-static enum sl_control_code refuse(
-	char **ret_error, enum sl_control_code code, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(ret_error, fmt, ap) < 0) {
-		*ret_error = NULL;
-	}
-	va_end(ap);
-	return code;
-}
 
 struct sl_domain *sl_domain_find(struct sl_broker *b, const char *name)
 {
@@ -148,20 +132,20 @@ static enum sl_control_code check_add(
 	struct sl_broker *b, const struct sl_control_request *r, int record_fd, char **ret_error)
 {
 	if (strcmp(r->name, SL_CONTROL_SHARED_DOMAIN) == 0) {
-		return refuse(ret_error, SL_CONTROL_INVALID,
+		return sl_error_line(ret_error, SL_CONTROL_INVALID,
 			"domain %s: the name of the shared socket: choose another", r->name);
 	}
 	if (sl_domain_find(b, r->name)) {
-		return refuse(ret_error, SL_CONTROL_EXISTS,
+		return sl_error_line(ret_error, SL_CONTROL_EXISTS,
 			"domain %s exists: remove it first or choose another name", r->name);
 	}
 	if (is_leaving(b, r->name)) {
-		return refuse(ret_error, SL_CONTROL_BUSY,
+		return sl_error_line(ret_error, SL_CONTROL_BUSY,
 			"domain %s is being removed, a session of it still ends: try again",
 			r->name);
 	}
 	if (r->record && record_fd < 0) {
-		return refuse(ret_error, SL_CONTROL_INVALID,
+		return sl_error_line(ret_error, SL_CONTROL_INVALID,
 			"record: no file descriptor came with the request: send one");
 	}
 	return SL_CONTROL_OK;
@@ -180,13 +164,13 @@ enum sl_control_code sl_domain_add(struct sl_broker *b, const struct sl_control_
 	}
 	d = domain_new(b, r->name, &r->limits, r->host_gl);
 	if (!d) {
-		return refuse(ret_error, SL_CONTROL_FAILED, "out of memory");
+		return sl_error_line(ret_error, SL_CONTROL_FAILED, "out of memory");
 	}
 	set_owner(d, r);
 	e = open_socket(d);
 	if (e < 0) {
 		sl_domain_free(d);
-		return refuse(ret_error, e == -EPERM ? SL_CONTROL_DENIED : SL_CONTROL_FAILED,
+		return sl_error_line(ret_error, e == -EPERM ? SL_CONTROL_DENIED : SL_CONTROL_FAILED,
 			"domain %s: its socket cannot be made: %s", r->name, strerror(-e));
 	}
 	d->ephemeral = r->ephemeral;
@@ -211,7 +195,7 @@ static int shared_group(const struct sl_config *c, gid_t *ret, char **ret_error)
 	errno = 0;
 	g = getgrnam(c->shared_group);
 	if (!g) {
-		refuse(ret_error, SL_CONTROL_FAILED,
+		sl_error_line(ret_error, SL_CONTROL_FAILED,
 			"shared-group: no group %s: make it or drop it", c->shared_group);
 		return -ENOENT;
 	}
@@ -244,8 +228,9 @@ int sl_domain_add_shared(struct sl_broker *b, int fd, char **ret_error)
 	}
 	r = fd < 0 ? fd : sl_listener_new(b->event, fd, on_connection, d, &d->listener);
 	if (r < 0 || !d->socket) {
-		refuse(ret_error, SL_CONTROL_FAILED, "%s/vtest: %s: choose another --directory",
-			b->dir.path, strerror(r < 0 ? -r : ENOMEM));
+		sl_error_line(ret_error, SL_CONTROL_FAILED,
+			"%s/vtest: %s: choose another --directory", b->dir.path,
+			strerror(r < 0 ? -r : ENOMEM));
 		sl_domain_free(d);
 		return r < 0 ? r : -ENOMEM;
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* systemd's protocols for services: socket activation and notification. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,21 +13,8 @@
 #include "broker/broker.h"
 #include "broker/pool.h"
 #include "broker/service.h"
+#include "util/error.h"
 #include "util/fds.h"
-
-static int error(char **ret_error, int r, const char *fmt, ...) _printf_(3, 4);
-
-static int error(char **ret_error, int r, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(ret_error, fmt, ap) < 0) {
-		*ret_error = NULL;
-	}
-	va_end(ap);
-	return r;
-}
 
 static void socket_path(int fd, char *path, size_t size)
 {
@@ -59,13 +45,13 @@ static int take_socket(int fd, const char *name, int *ret_control, int *ret_vtes
 	} else if (is_called(name, path, "vtest")) {
 		at = ret_vtest;
 	} else {
-		return error(ret_error, -EINVAL,
+		return sl_error_line(ret_error, -EINVAL,
 			"socket activation: what is %s (%s)?: set FileDescriptorName= to control "
 			"or vtest",
 			name, path);
 	}
 	if (*at >= 0 || sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0) <= 0) {
-		return error(ret_error, -EINVAL,
+		return sl_error_line(ret_error, -EINVAL,
 			"socket activation: %s: give one listening stream socket of this name",
 			name);
 	}
@@ -87,7 +73,7 @@ int sl_service_sockets(int *ret_control, int *ret_vtest, char **ret_error)
 		free(names[i]);
 	}
 	free(names);
-	return n < 0 ? error(ret_error, n, "socket activation: %s", strerror(-n)) : r;
+	return n < 0 ? sl_error_line(ret_error, n, "socket activation: %s", strerror(-n)) : r;
 }
 
 static void notify(const struct sl_broker *b, const char *prefix)

@@ -4,7 +4,6 @@
  * can say the other can, with the same words and the same errors.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "broker/settings-value.h"
 #include "broker/settings.h"
 #include "util/cleanup.h"
+#include "util/error.h"
 
 #define AT(member) offsetof(struct sl_config, member)
 
@@ -85,20 +85,6 @@ static const struct sl_key keys[] = {
 		"sessions of the broker (default 1024)" },
 };
 
-static int error(char **ret_error, const char *fmt, ...) _printf_(2, 3);
-
-static int error(char **ret_error, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(ret_error, fmt, ap) < 0) {
-		*ret_error = NULL;
-	}
-	va_end(ap);
-	return -EINVAL;
-}
-
 void sl_config_init(struct sl_config *c)
 {
 	*c = (struct sl_config){
@@ -147,7 +133,8 @@ static int set(struct sl_config *c, const struct sl_key *k, const char *value, c
 	int r = sl_key_set(k, (char *)c + k->offset, value);
 
 	if (r == -EINVAL) {
-		return error(ret_error, "%s: bad value '%s': give %s", k->name, value, k->words);
+		return sl_error_line(ret_error, -EINVAL, "%s: bad value '%s': give %s", k->name,
+			value, k->words);
 	}
 	return r;
 }
@@ -159,7 +146,7 @@ int sl_config_set(struct sl_config *c, const char *key, const char *value, char 
 			return set(c, &keys[i], value, ret_error);
 		}
 	}
-	return error(ret_error, "%s: unknown key: see sluice.conf(5)", key);
+	return sl_error_line(ret_error, -EINVAL, "%s: unknown key: see sluice.conf(5)", key);
 }
 
 struct reading {
@@ -179,12 +166,14 @@ static int handle(void *user, const char *section, const char *name, const char 
 			continue;
 		}
 		if (strcmp(keys[i].section, section) != 0) {
-			error(&rd->error, "%s: belongs into section [%s]", name, keys[i].section);
+			sl_error_line(&rd->error, -EINVAL, "%s: belongs into section [%s]", name,
+				keys[i].section);
 			return 0;
 		}
 		return set(rd->config, &keys[i], value, &rd->error) == 0;
 	}
-	error(&rd->error, "%s: unknown key in section [%s]: see sluice.conf(5)", name, section);
+	sl_error_line(&rd->error, -EINVAL, "%s: unknown key in section [%s]: see sluice.conf(5)",
+		name, section);
 	return 0;
 }
 
@@ -200,12 +189,13 @@ int sl_config_read(struct sl_config *c, const char *path, bool may_miss, char **
 		if (r == -ENOENT && may_miss) {
 			return 0;
 		}
-		error(ret_error, "%s: %s: give --config a readable file", path, strerror(-r));
+		sl_error_line(ret_error, -EINVAL, "%s: %s: give --config a readable file", path,
+			strerror(-r));
 		return r;
 	}
 	line = ini_parse_file(f, handle, &rd);
 	if (line != 0) {
-		error(ret_error, "%s:%d: %s", path, line,
+		sl_error_line(ret_error, -EINVAL, "%s:%d: %s", path, line,
 			rd.error ? rd.error : "not of the form [section] or key = value");
 		free(rd.error);
 		return -EINVAL;
@@ -216,13 +206,16 @@ int sl_config_read(struct sl_config *c, const char *path, bool may_miss, char **
 int sl_config_check(const struct sl_config *c, char **ret_error)
 {
 	if (c->spawns == 0) {
-		return error(ret_error, "spawns: 0 would start no worker: give at least 1");
+		return sl_error_line(
+			ret_error, -EINVAL, "spawns: 0 would start no worker: give at least 1");
 	}
 	if ((c->uid_base == 0) != (c->uid_count == 0)) {
-		return error(ret_error, "uid-base and uid-count: one without the other: set both");
+		return sl_error_line(ret_error, -EINVAL,
+			"uid-base and uid-count: one without the other: set both");
 	}
 	if (c->uid_base + c->uid_count > UINT32_MAX - 1) {
-		return error(ret_error, "uid-base: the range goes beyond the last uid: lower it");
+		return sl_error_line(ret_error, -EINVAL,
+			"uid-base: the range goes beyond the last uid: lower it");
 	}
 	return 0;
 }

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -14,6 +13,7 @@
 
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "util/error.h"
 #include "util/fds.h"
 
 /* The broker answers from memory; only a stopped or dying one takes longer. */
@@ -28,21 +28,6 @@ struct sl_client {
 	size_t len, size;
 };
 
-static int error_line(char **ret_error, int result, const char *fmt, ...) _printf_(3, 4);
-
-static int error_line(char **ret_error, int result, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(ret_error, fmt, ap) < 0) {
-		*ret_error = NULL;
-		result = -ENOMEM;
-	}
-	va_end(ap);
-	return result;
-}
-
 int sl_client_default_directory(char **ret, char **ret_error)
 {
 	const char *env = getenv("SLUICE_DIRECTORY"), *run = getenv("XDG_RUNTIME_DIR");
@@ -55,7 +40,7 @@ int sl_client_default_directory(char **ret, char **ret_error)
 	} else if (run && *run) {
 		n = asprintf(ret, "%s/sluice", run);
 	} else {
-		return error_line(ret_error, -ENOENT,
+		return sl_error_line(ret_error, -ENOENT,
 			"XDG_RUNTIME_DIR: not set: log in through a session manager or give "
 			"--directory DIR");
 	}
@@ -173,17 +158,17 @@ int sl_client_call(struct sl_client *c, const char *method, json_t *params, int 
 		r = sl_control_parse_reply(c->buf, len, id, &result, ret_error);
 	}
 	if (r == -ETIMEDOUT) {
-		return error_line(ret_error, r,
+		return sl_error_line(ret_error, r,
 			"%s: the broker does not answer: see its log, or restart it", c->path);
 	}
 	if (r == -EPROTO) {
-		return error_line(ret_error, r,
+		return sl_error_line(ret_error, r,
 			"%s: the answer to %s makes no sense: use the sluice that came with this "
 			"broker",
 			c->path, method);
 	}
 	if (r < 0) {
-		return error_line(ret_error, r, "%s: %s: the broker has ended; see its log",
+		return sl_error_line(ret_error, r, "%s: %s: the broker has ended; see its log",
 			c->path, strerror(-r));
 	}
 	if (r == 0 && ret_result) {
@@ -197,20 +182,21 @@ static int connect_error(const char *path, int r, char **ret_error)
 	switch (r) {
 	case -ENOENT:
 	case -ENOTDIR:
-		return error_line(ret_error, -ENOENT,
+		return sl_error_line(ret_error, -ENOENT,
 			"%s: no broker is running there: start sluiced, or name its directory with "
 			"--directory",
 			path);
 	case -ECONNREFUSED:
-		return error_line(ret_error, r,
+		return sl_error_line(ret_error, r,
 			"%s: stale socket, its broker is gone: start sluiced again", path);
 	case -EACCES:
 	case -EPERM:
-		return error_line(ret_error, r,
+		return sl_error_line(ret_error, r,
 			"%s: permission denied: only root and the broker's own user may use it",
 			path);
 	default:
-		return error_line(ret_error, r, "%s: %s: is sluiced running?", path, strerror(-r));
+		return sl_error_line(
+			ret_error, r, "%s: %s: is sluiced running?", path, strerror(-r));
 	}
 }
 

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 
 #include "launcher/private.h"
 #include "util/cleanup.h"
+#include "util/error.h"
 #include "util/fds.h"
 
 struct sl_launcher {
@@ -32,20 +32,6 @@ struct sl_launcher {
 /* SIGKILL acts within milliseconds, or not at all. */
 #define END_TIMEOUT_MS 1000
 
-static int refuse(int r, char **ret_error, const char *fmt, ...) _printf_(3, 4);
-
-static int refuse(int r, char **ret_error, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(ret_error, fmt, ap) < 0) {
-		*ret_error = NULL;
-	}
-	va_end(ap);
-	return r;
-}
-
 /* Ranges that would give a worker a user of somebody else's. */
 static int check_uids(const struct sl_launch_options *o, char **ret_error)
 {
@@ -55,11 +41,11 @@ static int check_uids(const struct sl_launch_options *o, char **ret_error)
 		return 0;
 	}
 	if (geteuid() != 0) {
-		return refuse(-EPERM, ret_error,
+		return sl_error_line(ret_error, -EPERM,
 			"a range of worker uids needs root: start sluiced as root or remove it");
 	}
 	if (first == 0 || last > UINT32_MAX || (first <= 65534 && last > 65534)) {
-		return refuse(-EINVAL, ret_error,
+		return sl_error_line(ret_error, -EINVAL,
 			"worker uids %u to %u: the range must hold neither 0 nor 65534",
 			o->uid_base, (unsigned int)(last - 1));
 	}
@@ -71,18 +57,18 @@ static int open_files(const struct sl_launch_options *o, const char *program, st
 {
 	s->program_fd = open(program, O_RDONLY | O_CLOEXEC);
 	if (s->program_fd < 0) {
-		return refuse(
-			-errno, ret_error, "cannot read %s: %m: check its permissions", program);
+		return sl_error_line(
+			ret_error, -errno, "cannot read %s: %m: check its permissions", program);
 	}
 	s->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (s->null_fd < 0) {
-		return refuse(
-			-errno, ret_error, "cannot open /dev/null: %m: the host needs a /dev");
+		return sl_error_line(
+			ret_error, -errno, "cannot open /dev/null: %m: the host needs a /dev");
 	}
 	if (o->render_node) {
 		s->node_fd = open(o->render_node, O_RDWR | O_CLOEXEC);
 		if (s->node_fd < 0) {
-			return refuse(-errno, ret_error,
+			return sl_error_line(ret_error, -errno,
 				"cannot open render node %s: %m: check that the path exists and "
 				"that "
 				"sluiced's user is in its group",
