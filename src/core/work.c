@@ -69,9 +69,10 @@ static int admit_transfer(struct sl_session *s, uint32_t ctx_id, const struct sl
 	return check_range(r, t, iov ? iov : r->iov, iov ? n_iov : r->n_iov, ret_bytes);
 }
 
-int sl_session_transfer_write(struct sl_session *s, uint32_t ctx_id, uint32_t res_id,
+static int transfer(struct sl_session *s, bool write, uint32_t ctx_id, uint32_t res_id,
 	const struct sl_transfer *t, const struct iovec *iov, uint32_t n_iov)
 {
+	const struct sl_backend_ops *ops = s->b->ops;
 	struct sl_resource *r = sl_resource_get(s, res_id);
 	uint64_t bytes, began;
 	int e;
@@ -81,28 +82,9 @@ int sl_session_transfer_write(struct sl_session *s, uint32_t ctx_id, uint32_t re
 		return e;
 	}
 	began = sl_now_ns();
-	e = s->b->ops->transfer_write(s->b, ctx_id, res_id, t, iov, n_iov);
+	e = (write ? ops->transfer_write : ops->transfer_read)(s->b, ctx_id, res_id, t, iov, n_iov);
 	sl_session_note_call(s, began);
-	sl_fence_note_work(s, sl_context_get(s, ctx_id));
-	s->stats.transfer_bytes += bytes;
-	return e;
-}
-
-int sl_session_transfer_read(struct sl_session *s, uint32_t ctx_id, uint32_t res_id,
-	const struct sl_transfer *t, const struct iovec *iov, uint32_t n_iov)
-{
-	struct sl_resource *r = sl_resource_get(s, res_id);
-	uint64_t bytes, began;
-	int e;
-
-	e = admit_transfer(s, ctx_id, r, t, iov, n_iov, &bytes);
-	if (e != 0 || bytes == 0) {
-		return e;
-	}
-	began = sl_now_ns();
-	e = s->b->ops->transfer_read(s->b, ctx_id, res_id, t, iov, n_iov);
-	sl_session_note_call(s, began);
-	if (!(s->b->flags & (SL_BACKEND_SYNC_READ | SL_BACKEND_SYNC_ALL))) {
+	if (write || !(s->b->flags & (SL_BACKEND_SYNC_READ | SL_BACKEND_SYNC_ALL))) {
 		sl_fence_note_work(s, sl_context_get(s, ctx_id));
 	} else if (e == 0) {
 		r->read_at = s->work;
@@ -110,6 +92,18 @@ int sl_session_transfer_read(struct sl_session *s, uint32_t ctx_id, uint32_t res
 	}
 	s->stats.transfer_bytes += bytes;
 	return e;
+}
+
+int sl_session_transfer_write(struct sl_session *s, uint32_t ctx_id, uint32_t res_id,
+	const struct sl_transfer *t, const struct iovec *iov, uint32_t n_iov)
+{
+	return transfer(s, true, ctx_id, res_id, t, iov, n_iov);
+}
+
+int sl_session_transfer_read(struct sl_session *s, uint32_t ctx_id, uint32_t res_id,
+	const struct sl_transfer *t, const struct iovec *iov, uint32_t n_iov)
+{
+	return transfer(s, false, ctx_id, res_id, t, iov, n_iov);
 }
 
 /* Charge what the stream will add, or take nothing. */
