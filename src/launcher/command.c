@@ -160,6 +160,9 @@ int sl_command_argv(
 	r = r ?: push_format(&v, &n, "--layers=0x%x", layers);
 	r = r ?: push_format(&v, &n, "--llvmpipe-threads=%d", o->llvmpipe_threads);
 	r = r ?: push_paths(o, &v, &n);
+	if (r == 0 && o->binds && o->binds[0]) {
+		r = push_format(&v, &n, "--keep-root"); /* what is bound is there to be opened */
+	}
 	if (r == 0 && o->null_backend) {
 		r = push_format(&v, &n, "--null");
 	}

@@ -27,6 +27,7 @@ enum {
 	OPT_NO_INHERIT,
 	OPT_LAYERS,
 	OPT_UIDS,
+	OPT_KEEP_ROOT,
 	OPT_LOG,
 	OPT_ATTACK,
 	OPT_WITHOUT_SECCOMP,
@@ -48,6 +49,7 @@ static const struct option long_options[] = {
 	{ "null", no_argument, NULL, OPT_NULL },
 	{ "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
 	{ "no-inherit", no_argument, NULL, OPT_NO_INHERIT },
+	{ "keep-root", no_argument, NULL, OPT_KEEP_ROOT },
 	{ "layers", required_argument, NULL, OPT_LAYERS },
 	{ "uids", required_argument, NULL, OPT_UIDS },
 	{ "log-level", required_argument, NULL, OPT_LOG },
@@ -148,6 +150,9 @@ static bool take_other(int c, struct sl_worker_options *o)
 		return true;
 	case OPT_NO_INHERIT:
 		o->no_inherit = true;
+		return true;
+	case OPT_KEEP_ROOT:
+		o->keep_root = true;
 		return true;
 #ifdef SL_HOSTILE
 	case OPT_ATTACK:

@@ -18,6 +18,7 @@ struct sl_worker_options {
 	bool null_backend;
 	bool no_sandbox;
 	bool no_inherit; /* workers make their renderer themselves */
+	bool keep_root;  /* and may need files for it that the zygote cannot load ahead */
 	char **argv;
 #ifdef SL_HOSTILE
 	const char *attack;

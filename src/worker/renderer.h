@@ -16,3 +16,8 @@ int sl_renderer_prepare(
 int sl_renderer_make(const struct sl_worker_options *o, struct sl_backend **ret, char **ret_error);
 /* The RENDERER message. */
 void sl_renderer_describe(const struct sl_backend *b, uint32_t layers, union sl_ctl_message *ret);
+/*
+ * Whether a worker that makes its own renderer opens files for it. A software renderer does not:
+ * the zygote has loaded everything.
+ */
+bool sl_renderer_needs_files(const struct sl_worker_options *o);

@@ -68,7 +68,7 @@ static void say_hello(struct sl_worker *w)
 static void confine(struct sl_worker *w)
 {
 	struct sl_confinement c = {
-		.empty_root = w->backend != NULL,
+		.empty_root = w->backend != NULL || !sl_renderer_needs_files(w->o),
 		.uid = w->o->n_uids > 0 ? 1 + w->slot % w->o->n_uids : 0,
 	};
 	const char *what = "";

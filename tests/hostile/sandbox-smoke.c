@@ -94,10 +94,7 @@ static uint32_t expected_layers(const struct sl_launch_options *o)
 	if (o->no_sandbox) {
 		return 0;
 	}
-	if (o->llvmpipe_threads == 0 && !o->worker_args) {
-		all |= SL_SANDBOX_EMPTY_ROOT;
-	}
-	return all | (o->uid_count > 0 ? SL_SANDBOX_OWN_UID : 0);
+	return all | SL_SANDBOX_EMPTY_ROOT | (o->uid_count > 0 ? SL_SANDBOX_OWN_UID : 0);
 }
 
 static void check_host_ids(const struct client *c, const struct sl_launch_options *o)

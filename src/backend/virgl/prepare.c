@@ -192,6 +192,22 @@ void sl_virgl_spread_threads(int n)
 	}
 }
 
+int sl_virgl_threads(const struct sl_virgl_options *o)
+{
+	return choose_threads(o);
+}
+
+void sl_virgl_rehearse(const struct sl_virgl_options *o)
+{
+	_cleanup_free_ char *error = NULL;
+	struct sl_egl e = {};
+
+	if (sl_egl_load(&e, o, &error) == 0 &&
+		sl_egl_open(&e, SL_EGL_SURFACELESS, o->host_gl == SL_HOST_GL_ES, o, &error) == 0) {
+		sl_egl_close(&e);
+	}
+}
+
 int sl_host_gl_parse(const char *s, enum sl_host_gl *ret)
 {
 	for (int v = SL_HOST_GL_ON; v <= SL_HOST_GL_ES; v++) {

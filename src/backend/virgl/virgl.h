@@ -33,6 +33,16 @@ struct sl_virgl_options {
 int sl_virgl_preload(const struct sl_virgl_options *o, char **ret_error);
 
 /*
+ * Open the software renderer's display and close it again: every file that this needs is loaded
+ * afterwards, and found loaded by whoever makes the renderer in an empty root. After
+ * sl_virgl_preload(), in a process that will not make the renderer itself.
+ */
+void sl_virgl_rehearse(const struct sl_virgl_options *o);
+
+/* How many threads llvmpipe will have in this process and its forks; 0: sl_virgl_forkable(). */
+int sl_virgl_threads(const struct sl_virgl_options *o);
+
+/*
  * On failure *ret_error is one line that names the cause and the remedy ("no EGL device: install
  * libegl-mesa0 or set --render-node"); the caller frees it.
  */
