@@ -22,7 +22,7 @@
 #define PATIENCE_S 30.0
 #define MAX_SESSIONS 256
 
-static const struct sl_bench_sample nothing = { NAN, NAN, NAN };
+static const struct sl_bench_sample nothing = { NAN, NAN, NAN, NAN };
 
 static uint64_t after_ns(uint64_t from_ns, double s)
 {
@@ -118,6 +118,10 @@ static struct sl_bench_sample parse_client(enum sl_bench_column column, const ch
 		sample.rate = json_number_value(json_object_get(o, "frames")) / seconds;
 	}
 	sample.first_frame_ms = json_number_value(json_object_get(o, "first_frame_ms"));
+	if (column != SL_BENCH_NATIVE) {
+		sample.connect_frame_ms =
+			json_number_value(json_object_get(o, "connect_to_frame_ms"));
+	}
 	return sample;
 }
 

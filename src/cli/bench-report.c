@@ -177,6 +177,7 @@ int sl_bench_print_json(const struct sl_bench_result *r)
 	json_object_set_new(o, "geomean_vs_peer_tuned",
 		number(sl_bench_geomean(r, SL_BENCH_RATE, SL_BENCH_PEER_TUNED)));
 	json_object_set_new(o, "first_frame_ms", number(figure(r, SL_BENCH_START)));
+	json_object_set_new(o, "connect_to_frame_ms", number(figure(r, SL_BENCH_CONNECT)));
 	json_object_set_new(o, "pss_mib", number(figure(r, SL_BENCH_MEMORY)));
 	json_object_set_new(o, "cpu_per_frame_vs_peer",
 		number(sl_bench_geomean(r, SL_BENCH_CPU, SL_BENCH_PEER)));

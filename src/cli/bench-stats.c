@@ -145,6 +145,7 @@ static const struct {
 	[SL_BENCH_RATE] = { "frames/s", true },
 	[SL_BENCH_CPU] = { "ms/frame", false },
 	[SL_BENCH_START] = { "ms", false },
+	[SL_BENCH_CONNECT] = { "ms", false },
 	[SL_BENCH_MEMORY] = { "MiB", false },
 };
 

@@ -123,7 +123,7 @@ static void run_case(struct bench *b, const struct sl_bench_case *c, unsigned in
 
 	for (unsigned int k = 0; k < SL_BENCH_N_COLUMNS && !sl_bench_interrupted(); k++) {
 		enum sl_bench_column column = (round + k) % SL_BENCH_N_COLUMNS;
-		struct sl_bench_sample sample = { NAN, NAN, NAN };
+		struct sl_bench_sample sample = { NAN, NAN, NAN, NAN };
 
 		progress(b, c->name, column);
 		if (sl_bench_servers_has(&b->servers, column)) {
@@ -140,11 +140,13 @@ static void run_case(struct bench *b, const struct sl_bench_case *c, unsigned in
 static void run_first_frame(struct bench *b, unsigned int rounds)
 {
 	struct sl_bench_row *row = sl_bench_row(b->result, SL_BENCH_START, first_frame.name);
+	struct sl_bench_row *connected =
+		sl_bench_row(b->result, SL_BENCH_CONNECT, "connect to first frame");
 
 	for (unsigned int round = 0; round <= rounds; round++) {
 		for (unsigned int k = 0; k < SL_BENCH_N_COLUMNS && !sl_bench_interrupted(); k++) {
 			enum sl_bench_column column = (round + k) % SL_BENCH_N_COLUMNS;
-			struct sl_bench_sample sample = { NAN, NAN, NAN };
+			struct sl_bench_sample sample = { NAN, NAN, NAN, NAN };
 
 			progress(b, first_frame.name, column);
 			if (sl_bench_servers_has(&b->servers, column)) {
@@ -153,6 +155,7 @@ static void run_first_frame(struct bench *b, unsigned int rounds)
 			}
 			if (round > 0) {
 				store(row, column, round - 1, sample.first_frame_ms);
+				store(connected, column, round - 1, sample.connect_frame_ms);
 			}
 		}
 	}

@@ -20,9 +20,10 @@ struct sl_bench_case {
 
 /* What one run of a case said; NAN where it said nothing. */
 struct sl_bench_sample {
-	double rate;   /* frames a second */
-	double cpu_ms; /* per frame, of the client and the column's server */
-	double first_frame_ms;
+	double rate;             /* frames a second */
+	double cpu_ms;           /* per frame, of the client and the column's server */
+	double first_frame_ms;   /* since the program began */
+	double connect_frame_ms; /* since it connected to its server */
 };
 
 /* bench-measure.c: run the case once in this column. */

@@ -27,7 +27,13 @@ const char *sl_bench_column_name(enum sl_bench_column column);
 #define SL_BENCH_MAX_ROUNDS 64
 #define SL_BENCH_MAX_ROWS 64
 
-enum sl_bench_kind { SL_BENCH_RATE, SL_BENCH_CPU, SL_BENCH_START, SL_BENCH_MEMORY };
+enum sl_bench_kind {
+	SL_BENCH_RATE,
+	SL_BENCH_CPU,
+	SL_BENCH_START,
+	SL_BENCH_CONNECT,
+	SL_BENCH_MEMORY
+};
 
 /* A line of the result: one value per column and round. */
 struct sl_bench_row {

@@ -12,7 +12,7 @@ import pytest
 ROW_KEYS = {"name", "unit", "better", "native", "peer", "peer_tuned", "sluice", "ratio_low",
             "ratio_high"}
 FIGURES = {"geomean_vs_native", "geomean_vs_peer", "geomean_vs_peer_tuned", "first_frame_ms",
-           "pss_mib", "cpu_per_frame_vs_peer"}
+           "connect_to_frame_ms", "pss_mib", "cpu_per_frame_vs_peer"}
 
 
 @pytest.fixture
@@ -52,7 +52,10 @@ def test_json(bench):
     result = parse(bench("--rounds=2", "--duration=0.6", "--sessions=3", "--json",
                          "--scenes=10 draws,first frame,pss"))
     rows = {row["name"]: row for row in result["rows"]}
-    assert set(rows) == {"10 draws", "10 draws, CPU", "first frame", "PSS a session, 3 of them"}
+    assert set(rows) == {"10 draws", "10 draws, CPU", "first frame",
+                         "connect to first frame", "PSS a session, 3 of them"}
+    assert rows["connect to first frame"]["native"] is None
+    assert 0 < rows["connect to first frame"]["sluice"] < rows["first frame"]["sluice"]
     assert rows["10 draws"]["native"] > 0
     assert rows["10 draws"]["sluice"] > 0, result["absent"]
     assert result["first_frame_ms"] == rows["first frame"]["sluice"]
