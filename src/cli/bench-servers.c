@@ -115,7 +115,8 @@ static const char *start_peer_tuned(struct sl_bench_servers *s)
 		{ NULL },
 	};
 
-	snprintf(threads, sizeof(threads), "%ld", cpus < 2 ? 0 : SL_MIN(SL_MAX(cpus / 2, SL_MIN(cpus, 4L)), 8L));
+	snprintf(threads, sizeof(threads), "%ld",
+		cpus < 2 ? 0 : SL_MIN(SL_MAX(cpus / 2, SL_MIN(cpus, 4L)), 8L));
 	return start_peer(s, SL_BENCH_PEER_TUNED, variables);
 }
 
