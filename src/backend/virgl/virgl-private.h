@@ -5,6 +5,7 @@
 #include "backend/virgl/library.h"
 #include "backend/virgl/stream.h"
 #include "core/backend.h"
+#include "util/cleanup.h"
 #include "util/idtable.h"
 
 struct virgl_context {
@@ -57,11 +58,34 @@ struct virgl_backend {
 
 extern const struct sl_backend_ops virgl_ops;
 
+static inline struct virgl_backend *to_virgl(struct sl_backend *b)
+{
+	return sl_container_of(b, struct virgl_backend, base);
+}
+
+static inline struct virgl_context *virgl_context_get(struct virgl_backend *v, uint32_t ctx_id)
+{
+	return sl_idtable_get(&v->contexts, ctx_id);
+}
+
+/* The library's id; its 0 is no context, as the core's. */
+static inline uint32_t virgl_lib_id(struct virgl_backend *v, uint32_t ctx_id)
+{
+	const struct virgl_context *c = virgl_context_get(v, ctx_id);
+
+	return c ? c->lib_id : 0;
+}
+
 /* A library context (capset 0: the default). 0 or a fault. Leaves library context 0 current. */
 int virgl_context_new(
 	struct virgl_backend *v, uint32_t capset, const char *name, struct virgl_context **ret);
 void virgl_context_free(struct virgl_context *c);
+
+/* fence.c: operations of the back end. */
 void virgl_fence_reported(void *user, uint32_t lib_id);
+int virgl_fence_create(struct sl_backend *b, uint32_t ctx_id, uint32_t ring, uint64_t fence_id);
+int virgl_poll_fd(struct sl_backend *b);
+uint64_t virgl_poll(struct sl_backend *b);
 
 /* Draw and read back one triangle in a throw-away context: the renderer's lazy parts start. */
 bool virgl_warm_up(uint32_t lib_ctx);

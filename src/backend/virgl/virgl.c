@@ -5,14 +5,7 @@
  * Many contexts live in one renderer, and two of the library's habits would mix them up: filling
  * caps draws in whatever context is current, and creating a context makes it current without
  * recording that. So caps are filled once, before there is a context, and context 0 is made current
- * by force after every creation; nothing is forced between a submit and its fence. A fence
- * belongs to the GL context current when it is made; as ours are made late, an empty stream first
- * makes the right context current, which costs nothing when it is already.
- *
- * Software rendering needs no fence objects: glFinish() waits for nothing but the rasteriser, and
- * with none of its threads it only flushes. The library's own fence would switch GL contexts twice.
- * It is made only when a client waits for a query, whose result the library writes when a fence
- * retires.
+ * by force after every creation; nothing is forced between a submit and its fence.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,29 +19,8 @@
 #include "util/fault.h"
 #include "util/fds.h"
 
-/* How soon to ask again for a fence that no fd tells about. */
-#define RETRY_NS (150 * SL_NSEC_PER_USEC)
-
 /* VIRGL_RESOURCE_FLAG_MAP_PERSISTENT and _COHERENT: for blobs that are mapped, not for these. */
 #define RESOURCE_FLAGS_MAP 0x6u
-
-static struct virgl_backend *to_virgl(struct sl_backend *b)
-{
-	return sl_container_of(b, struct virgl_backend, base);
-}
-
-static struct virgl_context *get_context(struct virgl_backend *v, uint32_t ctx_id)
-{
-	return sl_idtable_get(&v->contexts, ctx_id);
-}
-
-/* The library's id; its 0 is no context, as the core's. */
-static uint32_t lib_id(struct virgl_backend *v, uint32_t ctx_id)
-{
-	const struct virgl_context *c = get_context(v, ctx_id);
-
-	return c ? c->lib_id : 0;
-}
 
 static void virgl_free(struct sl_backend *b)
 {
@@ -199,7 +171,7 @@ static void virgl_context_destroy(struct sl_backend *b, uint32_t ctx_id)
 static void virgl_context_attach(struct sl_backend *b, uint32_t ctx_id, uint32_t res_id)
 {
 	struct virgl_backend *v = to_virgl(b);
-	struct virgl_context *c = get_context(v, ctx_id);
+	struct virgl_context *c = virgl_context_get(v, ctx_id);
 
 	/* Should memory be out, the resource is unknown to the few commands that ask for it. */
 	sl_idtable_insert(&c->attached, res_id, sl_idtable_get(&v->resources, res_id));
@@ -208,7 +180,7 @@ static void virgl_context_attach(struct sl_backend *b, uint32_t ctx_id, uint32_t
 
 static void virgl_context_detach(struct sl_backend *b, uint32_t ctx_id, uint32_t res_id)
 {
-	struct virgl_context *c = get_context(to_virgl(b), ctx_id);
+	struct virgl_context *c = virgl_context_get(to_virgl(b), ctx_id);
 
 	sl_idtable_remove(&c->attached, res_id);
 	virgl_renderer_ctx_detach_resource((int)c->lib_id, (int)res_id);
@@ -309,7 +281,7 @@ static struct virgl_box *to_box(const struct sl_box *box)
 static int virgl_transfer_write(struct sl_backend *b, uint32_t ctx_id, uint32_t res_id,
 	const struct sl_transfer *t, const struct iovec *iov, uint32_t n_iov)
 {
-	int r = virgl_renderer_transfer_write_iov(res_id, lib_id(to_virgl(b), ctx_id),
+	int r = virgl_renderer_transfer_write_iov(res_id, virgl_lib_id(to_virgl(b), ctx_id),
 		(int)t->level, t->stride_bytes, t->layer_stride_bytes, to_box(&t->box),
 		t->offset_bytes, (struct iovec *)iov, iov ? n_iov : 0);
 
@@ -319,8 +291,8 @@ static int virgl_transfer_write(struct sl_backend *b, uint32_t ctx_id, uint32_t 
 static int virgl_transfer_read(struct sl_backend *b, uint32_t ctx_id, uint32_t res_id,
 	const struct sl_transfer *t, const struct iovec *iov, uint32_t n_iov)
 {
-	int r = virgl_renderer_transfer_read_iov(res_id, lib_id(to_virgl(b), ctx_id), t->level,
-		t->stride_bytes, t->layer_stride_bytes, to_box(&t->box), t->offset_bytes,
+	int r = virgl_renderer_transfer_read_iov(res_id, virgl_lib_id(to_virgl(b), ctx_id),
+		t->level, t->stride_bytes, t->layer_stride_bytes, to_box(&t->box), t->offset_bytes,
 		(struct iovec *)iov, iov ? (int)n_iov : 0);
 
 	return r != 0 ? SL_FAULT_RENDERER : 0;
@@ -352,7 +324,7 @@ static int virgl_submit_price(struct sl_backend *b, uint32_t ctx_id, const uint3
 	size_t n_dw, int64_t *ret_bytes, int32_t *ret_contexts)
 {
 	struct virgl_backend *v = to_virgl(b);
-	struct walker w = { v, get_context(v, ctx_id) };
+	struct walker w = { v, virgl_context_get(v, ctx_id) };
 	struct sl_stream_host host = {
 		.res_price = res_price,
 		.res_has_room = res_has_room,
@@ -366,7 +338,7 @@ static int virgl_submit_price(struct sl_backend *b, uint32_t ctx_id, const uint3
 static int virgl_submit(struct sl_backend *b, uint32_t ctx_id, uint32_t *cmd, size_t n_dw)
 {
 	struct virgl_backend *v = to_virgl(b);
-	struct virgl_context *c = get_context(v, ctx_id);
+	struct virgl_context *c = virgl_context_get(v, ctx_id);
 	int r;
 
 	v->queries |= c->stream.queries;
@@ -374,112 +346,6 @@ static int virgl_submit(struct sl_backend *b, uint32_t ctx_id, uint32_t *cmd, si
 	sl_stream_commit(&c->stream, r == 0);
 	v->unflushed = ctx_id;
 	return r != 0 ? SL_FAULT_RENDERER : 0;
-}
-
-static void make_current(struct virgl_backend *v, uint32_t ctx_id)
-{
-	uint32_t nop = VIRGL_CMD(VIRGL_NOP, 0, 0);
-
-	virgl_renderer_submit_cmd(&nop, (int)lib_id(v, ctx_id), 1);
-}
-
-static int keep_fence(struct virgl_backend *v, const struct virgl_fence *f)
-{
-	if (v->n_fences == v->n_fences_max) {
-		size_t max = SL_MAX(v->n_fences_max * 2, (size_t)16);
-		struct virgl_fence *grown = reallocarray(v->fences, max, sizeof(*grown));
-
-		if (!grown) {
-			return -ENOMEM;
-		}
-		v->fences = grown;
-		v->n_fences_max = max;
-	}
-	v->fences[v->n_fences++] = *f;
-	return 0;
-}
-
-/* One report stands for all older fences: the library merges them, and they finish in order. */
-void virgl_fence_reported(void *user, uint32_t lib_id)
-{
-	struct virgl_backend *v = user;
-	size_t n = 0;
-
-	while (n < v->n_fences && (int32_t)(lib_id - v->fences[n].lib_id) >= 0) {
-		const struct virgl_fence *f = &v->fences[n++];
-
-		v->base.events->fence_done(v->base.events_user, f->ctx_id, f->ring, f->id);
-	}
-	v->n_fences -= n;
-	memmove(v->fences, v->fences + n, v->n_fences * sizeof(*v->fences));
-}
-
-static int library_fence(struct virgl_backend *v, uint32_t ctx_id, uint32_t ring, uint64_t id)
-{
-	struct virgl_fence f = { ++v->next_lib_fence, ctx_id, ring, id };
-	int r = keep_fence(v, &f);
-
-	if (r < 0) {
-		return r;
-	}
-	if (virgl_renderer_create_fence((int)f.lib_id, 0) != 0) {
-		v->n_fences--;
-		return SL_FAULT_RENDERER;
-	}
-	return 0;
-}
-
-static int virgl_fence_create(
-	struct sl_backend *b, uint32_t ctx_id, uint32_t ring, uint64_t fence_id)
-{
-	struct virgl_backend *v = to_virgl(b);
-	int r;
-
-	make_current(v, ctx_id);
-	v->unflushed = 0;
-	if (!b->info.software) {
-		return library_fence(v, ctx_id, ring, fence_id);
-	}
-	v->gl_finish();
-	if (!v->queries && v->n_fences == 0) {
-		b->events->fence_done(b->events_user, ctx_id, ring, fence_id);
-		return 0;
-	}
-	r = library_fence(v, ctx_id, ring, fence_id);
-	if (r == 0) {
-		virgl_renderer_poll(); /* finished already, so this reports it */
-		v->queries = v->n_fences > 0;
-	}
-	return r;
-}
-
-static int virgl_poll_fd(struct sl_backend *b)
-{
-	return to_virgl(b)->poll_fd;
-}
-
-/*
- * Everything that has come in is handled, and nothing was waited for yet: drawing can go on while
- * the client prepares its next request, most often the one that waits for it.
- */
-static void start_drawing(struct virgl_backend *v)
-{
-	if (v->unflushed) {
-		make_current(v, v->unflushed);
-		v->gl_flush();
-		v->unflushed = 0;
-	}
-}
-
-static uint64_t virgl_poll(struct sl_backend *b)
-{
-	struct virgl_backend *v = to_virgl(b);
-
-	start_drawing(v);
-	if (v->n_fences > 0) {
-		virgl_renderer_poll();
-	}
-	return v->n_fences == 0 || v->poll_fd >= 0 ? SL_NEVER_NS : RETRY_NS;
 }
 
 const struct sl_backend_ops virgl_ops = {
