@@ -136,7 +136,8 @@ struct sl_backend_ops {
 	/* Readable when poll() has something to report; -1 if nothing is ever asynchronous. */
 	int (*poll_fd)(struct sl_backend *b);
 	/*
-	 * Report finished fences. Returns how long the caller may wait before the next call, in
+	 * Called when everything that has come in is handled: start what waits to be started, and
+	 * report finished fences. Returns how long the caller may wait before the next call, in
 	 * nanoseconds: SL_NEVER_NS when the poll fd (or nothing) will tell.
 	 */
 	uint64_t (*poll)(struct sl_backend *b);
