@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Writes the seed corpora of the vtest fuzz targets: one well-formed message of every kind, and
-short sessions built from them. Recordings given on the command line are cut down and added."""
+"""Writes the seed corpora of the vtest and shader targets: one well-formed message of every kind,
+short sessions built from them, archives. Recordings given on the command line are cut down and
+added."""
 
 import pathlib
 import struct
@@ -81,6 +82,13 @@ def recording(messages):
     return data
 
 
+def shaders(*entries, magic=b"SLSH", n=None):
+    """An archive of compiled shaders from (first byte of the key, data)."""
+    body = b"".join(bytes([k]) + bytes(19) + words(len(data)) + data + bytes(-len(data) % 8)
+                    for k, data in entries)
+    return magic + words(1, len(entries) if n is None else n, 0, 24 + len(body), 0) + body
+
+
 def messages_of(path):
     data = path.read_bytes()
     pos = 16
@@ -125,6 +133,13 @@ def main():
                                        (3, words(7, 0))]))
     put("recording", "empty", recording([]))
     put("recording", "session", recording([(1, MESSAGES[n]) for n in V2]))
+    put("shaders", "empty", shaders())
+    put("shaders", "three", shaders((1, b"a"), (2, b"12345678"), (0x80, bytes(13))))
+    put("shaders", "above", shaders((0x90, b"abc")))
+    put("shaders", "unsorted", shaders((2, b"a"), (1, b"b")))
+    put("shaders", "twice", shaders((1, b"a"), (1, b"b")))
+    put("shaders", "short", shaders((1, b"a"), n=2))
+    put("shaders", "other", shaders((1, b"a"), magic=b"SLSI"))
     for path in sys.argv[1:]:
         add_recorded(pathlib.Path(path))
 
