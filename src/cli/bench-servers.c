@@ -130,10 +130,26 @@ static bool is_ready(const char *directory)
 	       json_integer_value(json_object_get(sl_client_hello(client), "warm")) > 0;
 }
 
+/* A domain for the clients, as a container has one. Its socket into @ret. */
+static bool add_domain(const char *directory, char *ret, size_t size)
+{
+	_cleanup_client_ struct sl_client *client = NULL;
+	_cleanup_free_ char *error = NULL;
+	_cleanup_json_ json_t *domain = NULL;
+	const char *path = NULL;
+
+	if (sl_client_connect(directory, &client, &error) == 0 &&
+		sl_client_call(client, "domain.add", json_pack("{ss}", "name", "bench"), -1,
+			&domain, &error) == 0) {
+		path = json_string_value(json_object_get(domain, "socket"));
+	}
+	return path && (size_t)snprintf(ret, size, "%s", path) < size;
+}
+
 static const char *start_sluice(struct sl_bench_servers *s)
 {
 	static const struct sl_bench_variable variables[] = { RENDER_VARIABLES, { NULL } };
-	char program[PATH_MAX], directory[80], path[sizeof(s->socket[0])], option[96];
+	char program[PATH_MAX], directory[80], option[96];
 	const char *argv[] = { program, option, "--log-level=warning", NULL };
 	struct sl_bench_process *p = &s->process[SL_BENCH_SLUICE];
 	uint64_t deadline = sl_now_ns() + START_NS;
@@ -143,8 +159,6 @@ static const char *start_sluice(struct sl_bench_servers *s)
 	}
 	snprintf(directory, sizeof(directory), "%s/sluice", s->directory);
 	snprintf(option, sizeof(option), "--directory=%s", directory);
-	snprintf(path, sizeof(path), "%s/vtest", directory);
-	memcpy(s->socket[SL_BENCH_SLUICE], path, sizeof(path));
 	if (sl_bench_spawn(p, argv, variables, s->verbose) < 0) {
 		return "sluiced: cannot be started";
 	}
@@ -154,6 +168,10 @@ static const char *start_sluice(struct sl_bench_servers *s)
 			return "sluiced: no worker became ready: --verbose shows what it says";
 		}
 		sl_bench_sleep_until(sl_now_ns() + TURN_NS);
+	}
+	if (!add_domain(directory, s->socket[SL_BENCH_SLUICE], sizeof(s->socket[0]))) {
+		sl_bench_stop(p);
+		return "sluiced: gives no socket: --verbose shows what it says";
 	}
 	return NULL;
 }
