@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -152,19 +151,15 @@ static bool redirect(int stdio_fd)
 	       dup2(stdio_fd, STDERR_FILENO) >= 0;
 }
 
-static _noreturn_ void become_bwrap(
-	char **argv, const int fds[FD_END - FD_ARGS], int stdio_fd, pid_t parent)
+static _noreturn_ void become_bwrap(char **argv, const int fds[FD_END - FD_ARGS], int stdio_fd)
 {
 	sigset_t none;
 
-	/* bubblewrap asks for this too; a parent that dies before it does must not be missed. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) {
-		_exit(SL_EXIT_RUN_FAILED);
-	}
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	if ((stdio_fd < 0 || redirect(stdio_fd)) && move_fds(fds)) {
+	if ((stdio_fd < 0 || redirect(stdio_fd)) && move_fds(fds) &&
+		dprintf(FD_STATUS, "{\"wrapper-pid\": %d}\n", (int)getpid()) > 0) {
 		execvp(argv[0], argv);
 	}
 	if (errno == ENOENT) {
@@ -219,19 +214,19 @@ static int start(const struct sl_container *c, char *const *argv, int stdio_fd,
 	_cleanup_close_ int seccomp = sl_container_seccomp();
 	char number[16];
 	_cleanup_free_ char **full = bwrap_argv(argv, number);
-	pid_t self = getpid(), pid = 0;
+	pid_t pid = 0;
 	int r = make_pipes(status, setup);
 
 	if (r == 0) {
 		r = c->out_of_memory || !full ? -ENOMEM : args < 0 ? args : SL_MIN(seccomp, 0);
 	}
 	if (r == 0) {
-		pid = fork();
+		pid = sl_container_fork();
 		if (pid == 0) {
 			become_bwrap(full, (const int[]){ args, status[1], setup[0], seccomp },
-				stdio_fd, self);
+				stdio_fd);
 		}
-		r = pid < 0 ? -errno : 0;
+		r = SL_MIN(pid, 0);
 	}
 	sl_close(status[1]);
 	sl_close(setup[1]);

@@ -68,18 +68,19 @@ int sl_container_exit_status(struct sl_container_process *p, int wait_status, co
 	return SL_EXIT_RUN_FAILED;
 }
 
-static bool read_stat(const char *pid, pid_t *ret_parent)
+pid_t sl_container_parent(const char *pid)
 {
 	_cleanup_free_ char *text = NULL;
 	char path[64], *behind;
+	pid_t parent;
 
 	snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
 	if (sl_read_file_at(AT_FDCWD, path, 4096, &text, NULL) < 0) {
-		return false;
+		return -ESRCH;
 	}
 	/* The name may contain anything, a ')' too: the last one ends it. */
 	behind = strrchr(text, ')');
-	return behind && sscanf(behind + 1, " %*c %d", ret_parent) == 1;
+	return behind && sscanf(behind + 1, " %*c %d", &parent) == 1 ? parent : -ESRCH;
 }
 
 /* The command is process 2 of its pid namespace, bubblewrap's own child being process 1. */
@@ -106,11 +107,10 @@ pid_t sl_container_command_pid(struct sl_container_process *p)
 	json_int_t init = status_value(p, "child-pid");
 	_cleanup_closedir_ DIR *d = init > 0 ? opendir("/proc") : NULL;
 	struct dirent *e;
-	pid_t parent;
 
 	while (d && (e = readdir(d))) {
-		if (*e->d_name >= '0' && *e->d_name <= '9' && read_stat(e->d_name, &parent) &&
-			parent == init && is_command(e->d_name)) {
+		if (*e->d_name >= '0' && *e->d_name <= '9' &&
+			sl_container_parent(e->d_name) == init && is_command(e->d_name)) {
 			return (pid_t)atoi(e->d_name);
 		}
 	}
@@ -123,24 +123,28 @@ static void wait_for(pid_t pid)
 	}
 }
 
-/*
- * bubblewrap ends before process 1 of its container does, which then becomes our child
- * (sl_container_adopt()) and is waited for, so that afterwards really nothing is left.
- */
+/* Whatever a guard that was killed left to us (sl_container_adopt()). */
+static void end_orphan(struct sl_container_process *p, const char *key)
+{
+	json_int_t pid = status_value(p, key);
+	char number[24];
+
+	snprintf(number, sizeof(number), "%d", (int)pid);
+	if (pid > 0 && sl_container_parent(number) == getpid()) {
+		kill((pid_t)pid, SIGKILL);
+		wait_for((pid_t)pid);
+	}
+}
+
 void sl_container_process_end(struct sl_container_process *p)
 {
-	json_int_t init = p->status_fd >= 0 ? status_value(p, "child-pid") : -1;
-	char number[24];
-	pid_t parent;
-
 	if (p->pid > 0) {
-		kill(p->pid, SIGKILL);
+		kill(p->pid, SIGTERM);
 		wait_for(p->pid);
 	}
-	snprintf(number, sizeof(number), "%d", (int)init);
-	if (init > 0 && read_stat(number, &parent) && parent == getpid()) {
-		kill((pid_t)init, SIGKILL);
-		wait_for((pid_t)init);
+	if (p->status_fd >= 0) {
+		end_orphan(p, "wrapper-pid");
+		end_orphan(p, "child-pid");
 	}
 	p->pid = 0;
 	p->status_fd = sl_close(p->status_fd);

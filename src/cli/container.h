@@ -42,8 +42,8 @@ struct sl_container {
 
 /* A bubblewrap and what it tells us; see sl_container_start(). */
 struct sl_container_process {
-	pid_t pid;     /* bubblewrap, our child; 0 when there is none */
-	int status_fd; /* its JSON, two short objects */
+	pid_t pid;     /* its guard, our child: ends it on SIGTERM; 0 when there is none */
+	int status_fd; /* its JSON, three short objects */
 	int setup_fd;  /* a pipe with one byte that it takes once the mounts are made */
 	size_t status_len;
 	char status[2048];
@@ -105,7 +105,13 @@ int sl_container_check_host(void);
  */
 int sl_container_start(const struct sl_container *c, char *const *argv, int stdio_fd,
 	struct sl_container_process *ret);
-/* Orphans of containers come to this process from now on. */
+/*
+ * fork(), with a guard between: 0 in the new process, which is killed when the guard dies; in the
+ * caller the guard's pid, or -errno. The guard ends with the process, and in the same way; on
+ * SIGTERM, or when the caller dies, it first kills that and all that comes of it.
+ */
+pid_t sl_container_fork(void);
+/* Orphans of containers, should a guard be killed, come to this process from now on. */
 void sl_container_adopt(void);
 /* Kill it, wait for it, close what belongs to it. Safe to repeat. */
 void sl_container_process_end(struct sl_container_process *p);
@@ -115,6 +121,9 @@ void sl_container_process_end(struct sl_container_process *p);
  * of ours, said, when the command never ran.
  */
 int sl_container_exit_status(struct sl_container_process *p, int wait_status, const char *command);
+
+/* The parent of the process with this number, or -ESRCH. */
+pid_t sl_container_parent(const char *pid);
 
 /* The command's pid as this process sees it, or -ESRCH. */
 pid_t sl_container_command_pid(struct sl_container_process *p);

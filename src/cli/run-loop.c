@@ -65,9 +65,9 @@ static void forward(struct loop *l, const struct signalfd_siginfo *si)
 	pid = sl_container_command_pid(l->process);
 	if (pid > 0) {
 		kill(pid, sig);
-	} else if (sig != SIGUSR1 && sig != SIGUSR2) {
+	} else if (l->process->pid > 0 && sig != SIGUSR1 && sig != SIGUSR2) {
 		l->early_signal = sig;
-		kill(l->process->pid, SIGKILL);
+		kill(l->process->pid, SIGTERM);
 	}
 }
 

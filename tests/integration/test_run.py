@@ -400,6 +400,61 @@ def test_killed_run_with_a_display_leaves_nothing(tool, display):
     assert sorted(q.name for q in tool.base.iterdir()) == []
 
 
+# bubblewrap in the moment in which it has lost its parent-death signal, and what it has forked.
+UNBOUND = """#!/usr/bin/python3
+import ctypes, os, signal, sys, time
+PR_SET_PDEATHSIG = 1
+STATUS_FD = 4
+child = os.fork()
+if child:
+    os.write(STATUS_FD, b'{ "child-pid": %d }\\n' % child)
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0)
+for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    signal.signal(s, signal.SIG_IGN)
+os.write(1, b"up\\n")
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def unbound(tool):
+    """A running `sluice run` whose bubblewrap nothing ties to it."""
+    path = tool.base / "bin" / "bwrap"
+    path.parent.mkdir()
+    path.write_text(UNBOUND)
+    path.chmod(0o755)
+    p = tool.start("run", "--gpu=none", "--", "true",
+                   env={"PATH": f"{path.parent}:{os.environ['PATH']}"})
+    assert [p.stdout.readline() for _ in range(2)] == ["up\n"] * 2
+    return p
+
+
+def test_killed_in_a_moment_without_a_parent_death_signal_it_leaves_nothing(tool, unbound):
+    assert len(descendants(unbound.pid)) >= 2
+    kill_run(tool, unbound)
+
+
+def test_killed_with_its_process_group_it_leaves_nothing(tool, unbound):
+    # As by `timeout -s KILL`; the group is also that of the tests, hence one by one.
+    for pid in [unbound.pid, *descendants(unbound.pid)]:
+        if os.getpgid(pid) == os.getpgid(0):
+            os.kill(pid, signal.SIGKILL)
+    unbound.wait()
+    tool.check_nothing_left()
+
+
+def test_terminated_in_that_moment_it_leaves_nothing(tool, unbound):
+    unbound.terminate()
+    assert unbound.wait(10) == 128 + signal.SIGTERM
+    tool.check_nothing_left()
+
+
+def test_guard_killed_in_that_moment_leaves_nothing(tool, unbound):
+    os.kill(descendants(unbound.pid)[0], signal.SIGKILL)
+    assert unbound.wait(10) == 128 + signal.SIGKILL
+    tool.check_nothing_left()
+
+
 @pytest.mark.slow
 def test_killed_at_any_moment_it_leaves_nothing(tool):
     for i in range(25):
