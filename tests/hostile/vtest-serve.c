@@ -30,7 +30,7 @@
 struct options {
 	const char *path, *backend, *record;
 	struct sl_limits limits;
-	bool warm; /* make the back end before fork() */
+	bool warm; /* make the back end before fork(): without threads, which a fork would lose */
 	int threads;
 };
 
@@ -226,6 +226,7 @@ int main(int argc, char **argv)
 			break;
 		case 'w':
 			o.warm = true;
+			o.threads = 0;
 			break;
 		case '1':
 			once = true;
