@@ -30,6 +30,8 @@ struct sl_domain;
 /* A session costs the broker two fds and 4 KiB, and the host 30 to 70 MiB: this bounds the first.
  */
 #define SL_BUDGET_SESSIONS_TOTAL 1024u
+/* Compiled shaders that a domain may leave for its next session: those of several programs. */
+#define SL_BUDGET_SHADER_CACHE (32ull << 20)
 
 /* @limits where given, @defaults elsewhere; all members of the result are set and .given says so.
  */

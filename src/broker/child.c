@@ -16,6 +16,7 @@
 
 #include "broker/broker.h"
 #include "broker/child.h"
+#include "broker/domain.h"
 #include "broker/pool.h"
 #include "broker/session.h"
 #include "util/fds.h"
@@ -190,6 +191,25 @@ static void take_fault(struct sl_child *c, const struct sl_ctl_fault *f)
 	}
 }
 
+/* Once, at its session's end. */
+static void take_shaders(struct sl_child *c, int fd)
+{
+	int r;
+
+	if (!c->session || !c->owes_shaders) {
+		misbehaved(c, "SHADERS out of turn");
+		return;
+	}
+	c->owes_shaders = false;
+	r = sl_shader_cache_add(&c->session->domain->shaders, fd);
+	if (r == -EPROTO) {
+		misbehaved(c, "a broken archive of shaders");
+	} else if (r < 0) {
+		sl_warn("worker %d: what it has compiled is not kept: %s", (int)c->pid,
+			strerror(-r));
+	}
+}
+
 static void take_ready(struct sl_child *c)
 {
 	if (!c->stats || c->state != SL_CHILD_STARTING) {
@@ -209,6 +229,7 @@ static void take_message(struct sl_child *c, const union sl_ctl_message *m, int 
 		if (n_fds != 1 || m->hello.role != SL_CTL_ROLE_WORKER || map_stats(c, fds[0]) < 0) {
 			misbehaved(c, "bad HELLO");
 		}
+		c->caches_shaders = m->hello.capabilities & SL_CTL_CAP_SHADERS;
 		break;
 	case SL_CTL_RENDERER:
 		/* Once its client talks, what it says of its renderer is hearsay. */
@@ -224,6 +245,9 @@ static void take_message(struct sl_child *c, const union sl_ctl_message *m, int 
 		break;
 	case SL_CTL_FAULT:
 		take_fault(c, &m->fault);
+		break;
+	case SL_CTL_SHADERS:
+		take_shaders(c, fds[0]);
 		break;
 	case SL_CTL_BYE:
 		c->said_bye = true;

@@ -41,6 +41,8 @@ struct sl_child {
 	const volatile struct sl_ctl_stats_page *stats; /* NULL until HELLO */
 	struct sl_ctl_renderer renderer;                /* name "" until RENDERER came */
 	bool was_ready, said_bye;
+	bool caches_shaders;  /* it says that it can use an archive of compiled shaders */
+	bool owes_shaders;    /* has its domain's archive, and may send one with its additions */
 	char last_words[256]; /* its fatal FAULT, cleaned by the log when shown */
 };
 

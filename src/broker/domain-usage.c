@@ -17,6 +17,7 @@ static void add(
 	t->bytes_in += st->bytes_in;
 	t->faults += st->faults;
 	t->mem_refused += st->mem_refused;
+	t->shader_hits += st->shader_hits;
 	if (t->first_frame_ns == 0) {
 		t->first_frame_ns = st->first_frame_ns;
 	}
@@ -54,6 +55,18 @@ static json_t *number(uint64_t n)
 	return json_integer((json_int_t)SL_MIN(n, (uint64_t)INT64_MAX));
 }
 
+/* Null where compiled shaders are not kept. */
+static json_t *shaders_json(const struct sl_domain *d, uint64_t hits)
+{
+	const struct sl_shader_cache *c = &d->shaders;
+
+	if (c->max_bytes == 0) {
+		return json_null();
+	}
+	return json_pack("{s:o, s:o, s:o, s:o}", "entries", number(c->n_entries), "bytes",
+		number(c->size_bytes), "limit_bytes", number(c->max_bytes), "hits", number(hits));
+}
+
 json_t *sl_domain_usage_json(struct sl_domain *d)
 {
 	struct sl_domain_totals t;
@@ -71,14 +84,15 @@ json_t *sl_domain_usage_json(struct sl_domain *d)
 		}
 		live++;
 	}
-	return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"sessions", number(t.sessions), "live", (json_int_t)live, "lost", number(t.lost),
 		"submits", number(t.submits), "commands", number(t.commands), "transfer_bytes",
 		number(t.transfer_bytes), "bytes_in", number(t.bytes_in), "faults",
 		number(t.faults), "mem_refused", number(t.mem_refused), "peak_bytes",
 		number(t.peak_bytes), "first_frame_ns", number(t.first_frame_ns), "last_session",
 		t.last_session ? number(t.last_session) : json_null(), "last_fault",
-		sl_control_text(*d->last_fault ? d->last_fault : NULL));
+		sl_control_text(*d->last_fault ? d->last_fault : NULL), "shader_cache",
+		shaders_json(d, t.shader_hits));
 }
 
 json_t *sl_domain_json(const struct sl_domain *d)

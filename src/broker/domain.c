@@ -59,7 +59,7 @@ static struct sl_domain *domain_new(struct sl_broker *b, const char *name,
 	if (!d) {
 		return NULL;
 	}
-	*d = (struct sl_domain){ .broker = b, .record_fd = -1 };
+	*d = (struct sl_domain){ .broker = b, .record_fd = -1, .shaders = SL_SHADER_CACHE_NONE };
 	snprintf(d->name, sizeof(d->name), "%s", name);
 	sl_list_init(&d->link);
 	sl_list_init(&d->sessions);
@@ -79,6 +79,7 @@ struct sl_domain *sl_domain_free(struct sl_domain *d)
 	sl_listener_free(d->listener);
 	sl_list_remove(&d->link);
 	sl_close(d->record_fd);
+	sl_shader_cache_fini(&d->shaders);
 	if (d->broker->shared == d) {
 		d->broker->shared = NULL;
 	} else if (d->socket) {
@@ -173,6 +174,8 @@ enum sl_control_code sl_domain_add(struct sl_broker *b, const struct sl_control_
 		return sl_error_line(ret_error, e == -EPERM ? SL_CONTROL_DENIED : SL_CONTROL_FAILED,
 			"domain %s: its socket cannot be made: %s", r->name, strerror(-e));
 	}
+	/* Not on the shared socket: there programs of different owners meet. */
+	d->shaders.max_bytes = b->config.shader_cache_bytes;
 	d->ephemeral = r->ephemeral;
 	d->owner = r->ephemeral ? owner : NULL;
 	d->record_fd = r->record ? TAKE_FD(fd) : -1;

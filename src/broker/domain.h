@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "broker/shaders.h"
 #include "protocol/control.h"
 #include "protocol/worker.h"
 #include "util/list.h"
@@ -20,7 +21,7 @@ struct sl_pool;
 /* Sums over a domain's sessions that have ended. */
 struct sl_domain_totals {
 	uint64_t sessions, lost;
-	uint64_t submits, commands, transfer_bytes, bytes_in, faults, mem_refused;
+	uint64_t submits, commands, transfer_bytes, bytes_in, faults, mem_refused, shader_hits;
 	uint64_t peak_bytes;     /* the highest sum over live ones that was seen */
 	uint64_t first_frame_ns; /* of the first session that drew */
 	uint64_t last_session;   /* id, 0: none yet */
@@ -44,6 +45,7 @@ struct sl_domain {
 	bool ephemeral;
 	bool removing; /* freed when its last session has gone */
 	int record_fd; /* for the first session; -1 */
+	struct sl_shader_cache shaders;
 	struct sl_domain_totals totals;
 	char last_fault[256];
 };

@@ -169,29 +169,39 @@ static void log_start(const struct sl_bsession *s)
 		*s->child->renderer.api ? s->child->renderer.api : "no API");
 }
 
-static void fill_attach(struct sl_bsession *s, union sl_ctl_message *m, bool record)
+/* The message, and the fds that go with it, which stay ours. */
+static void fill_attach(
+	struct sl_bsession *s, struct sl_child *c, union sl_ctl_message *m, int fds[SL_MAX_FDS])
 {
-	sl_ctl_init(m, SL_CTL_ATTACH, record ? 2 : 1);
+	int shaders = c->caches_shaders ? sl_shader_cache_fd(&s->domain->shaders) : -1;
+
+	sl_ctl_init(m, SL_CTL_ATTACH, 0);
+	fds[m->h.n_fds++] = s->client;
+	if (s->domain->record_fd >= 0) {
+		m->attach.flags |= SL_CTL_ATTACH_RECORD;
+		fds[m->h.n_fds++] = s->domain->record_fd;
+	}
+	if (shaders >= 0) {
+		m->attach.flags |= SL_CTL_ATTACH_SHADERS;
+		fds[m->h.n_fds++] = shaders;
+	}
 	m->attach.session_id = s->id;
 	m->attach.frontend = SL_CTL_FRONTEND_VTEST;
-	m->attach.flags = record ? SL_CTL_ATTACH_RECORD : 0;
 	snprintf(m->attach.domain, sizeof(m->attach.domain), "%s", s->domain->name);
 	sl_budget_fill_attach(&s->limits, &m->attach);
 }
 
 int sl_bsession_attach(struct sl_bsession *s, struct sl_child *c)
 {
-	int fds[2] = { s->client, s->domain->record_fd };
-	bool record = s->domain->record_fd >= 0;
 	union sl_ctl_message m;
-	int r;
+	int fds[SL_MAX_FDS], r;
 
-	fill_attach(s, &m, record);
+	fill_attach(s, c, &m, fds);
 	r = sl_ctl_send(c->channel, &m, fds);
 	if (r < 0) {
 		return r;
 	}
-	if (record) {
+	if (m.attach.flags & SL_CTL_ATTACH_RECORD) {
 		/* The first session's bytes only. */
 		s->domain->record_fd = sl_close(s->domain->record_fd);
 	}
@@ -201,6 +211,7 @@ int sl_bsession_attach(struct sl_bsession *s, struct sl_child *c)
 	s->child = c;
 	s->state = SL_BSESSION_LIVE;
 	s->attached_ns = s->watch.since_ns = sl_now_ns();
+	c->owes_shaders = m.attach.flags & SL_CTL_ATTACH_SHADERS;
 	c->session = s;
 	c->state = SL_CHILD_TAKEN;
 	sl_cgroup_attach(&s->broker->cgroup, s->domain->name, c->pid);

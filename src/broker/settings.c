@@ -83,6 +83,8 @@ static const struct sl_key keys[] = {
 		"sessions of a domain (default 64)" },
 	{ "limits", "sessions-total", SL_KEY_UINT, AT(sessions_total), 1u << 20, "N",
 		"sessions of the broker (default 1024)" },
+	{ "limits", "shader-cache", SL_KEY_SIZE, AT(shader_cache_bytes), 1u << 30, "SIZE",
+		"compiled shaders kept for a domain's next session (default 32M, 0: none)" },
 };
 
 void sl_config_init(struct sl_config *c)
@@ -101,6 +103,7 @@ void sl_config_init(struct sl_config *c)
 		.sandbox = true,
 		.limits = SL_BUDGET_DEFAULT,
 		.sessions_total = SL_BUDGET_SESSIONS_TOTAL,
+		.shader_cache_bytes = SL_BUDGET_SHADER_CACHE,
 	};
 }
 

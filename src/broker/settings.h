@@ -39,6 +39,7 @@ struct sl_config {
 	/* [limits] */
 	struct sl_control_limits limits; /* .given unused: all are set */
 	uint64_t sessions_total;
+	uint64_t shader_cache_bytes; /* of a domain; 0: none */
 };
 
 void sl_config_init(struct sl_config *c);

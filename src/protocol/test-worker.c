@@ -29,10 +29,16 @@ static void pair(int fds[2])
 
 static void test_every_type_round_trips(void **state)
 {
-	for (int t = SL_CTL_HELLO; t <= SL_CTL_SHUTDOWN; t++) {
-		uint32_t n_fds = t == SL_CTL_SPAWNED ? 2 : t == SL_CTL_ATTACH ? 1 : 0;
-		union sl_ctl_message m = message(t, n_fds);
+	for (int t = SL_CTL_HELLO; t < SL_CTL_N_TYPES; t++) {
+		uint32_t n_fds = t == SL_CTL_SPAWNED                         ? 2
+				 : t == SL_CTL_ATTACH || t == SL_CTL_SHADERS ? 1
+									     : 0;
+		union sl_ctl_message m;
 
+		if (t >= SL_CTL_OPEN_NODE && t <= SL_CTL_STASH) {
+			continue; /* reserved */
+		}
+		m = message(t, n_fds);
 		assert_int_equal(m.h.type, t);
 		assert_int_equal(m.h.size_bytes, sl_ctl_size(t));
 		assert_int_equal(sl_ctl_check(&m, m.h.size_bytes, n_fds), 0);
@@ -44,6 +50,9 @@ static void test_reserved_and_unknown_types_are_refused(void **state)
 	for (int t = SL_CTL_OPEN_NODE; t < SL_CTL_N_TYPES + 3; t++) {
 		union sl_ctl_message m = message(SL_CTL_READY, 0);
 
+		if (t == SL_CTL_SHADERS) {
+			continue;
+		}
 		m.h.type = (uint16_t)t;
 		assert_int_equal(sl_ctl_size(t), 0);
 		assert_int_equal(sl_ctl_check(&m, m.h.size_bytes, 0), -EPROTO);
@@ -90,6 +99,13 @@ static void test_number_of_fds(void **state)
 	assert_int_equal(sl_ctl_check(&m, m.h.size_bytes, 1), -EPROTO);
 	m.h.n_fds = 2;
 	assert_int_equal(sl_ctl_check(&m, m.h.size_bytes, 2), 0);
+	m.attach.flags |= SL_CTL_ATTACH_SHADERS;
+	assert_int_equal(sl_ctl_check(&m, m.h.size_bytes, 2), -EPROTO);
+	m.h.n_fds = 3;
+	assert_int_equal(sl_ctl_check(&m, m.h.size_bytes, 3), 0);
+
+	m = message(SL_CTL_SHADERS, 0);
+	assert_int_equal(sl_ctl_check(&m, m.h.size_bytes, 0), -EPROTO);
 
 	m = message(SL_CTL_HELLO, 0);
 	m.hello.role = SL_CTL_ROLE_WORKER;

@@ -42,6 +42,7 @@ static const struct {
 	[SL_CTL_FAULT] = { sizeof(struct sl_ctl_fault), { STRING(sl_ctl_fault, text) } },
 	[SL_CTL_BYE] = { sizeof(struct sl_ctl_plain) },
 	[SL_CTL_SHUTDOWN] = { sizeof(struct sl_ctl_plain) },
+	[SL_CTL_SHADERS] = { sizeof(struct sl_ctl_plain) },
 };
 
 size_t sl_ctl_size(enum sl_ctl_type type)
@@ -70,7 +71,10 @@ static size_t fds_of(const union sl_ctl_message *m)
 	case SL_CTL_SPAWNED:
 		return 2;
 	case SL_CTL_ATTACH:
-		return m->attach.flags & SL_CTL_ATTACH_RECORD ? 2 : 1;
+		return 1u + !!(m->attach.flags & SL_CTL_ATTACH_RECORD) +
+		       !!(m->attach.flags & SL_CTL_ATTACH_SHADERS);
+	case SL_CTL_SHADERS:
+		return 1;
 	default:
 		return 0;
 	}

@@ -13,12 +13,14 @@
  *   zygote:  HELLO, then for each SPAWN one SPAWNED (fds: the worker's channel, its pidfd) or
  *            FAULT; RENDERER once initialised.
  *   worker:  HELLO (fd: its stats page), RENDERER, READY; then ATTACH from the broker
- *            (fds: the client's socket, and a recording file if flagged), ATTACHED; FAULT and BYE
- *            before it exits. SHUTDOWN asks it to leave.
+ *            (fds: the client's socket, a recording file if flagged, the domain's archive of
+ *            compiled shaders if flagged), ATTACHED; FAULT, SHADERS (fd: an archive of what the
+ *            session has added; once, only if it was given one) and BYE before it exits. SHUTDOWN
+ *            asks it to leave.
  *   OPEN_NODE / NODE, GRANT / REFUSE / RELEASE, STASH are reserved numbers here: DRM and VM
  *   sessions use them.
  */
-#define SL_CTL_VERSION 1u
+#define SL_CTL_VERSION 2u
 #define SL_CTL_MAGIC 0x53434c53u /* "SLCS" */
 
 enum sl_ctl_type {
@@ -38,6 +40,7 @@ enum sl_ctl_type {
 	SL_CTL_REFUSE,
 	SL_CTL_RELEASE,
 	SL_CTL_STASH,
+	SL_CTL_SHADERS,
 	SL_CTL_N_TYPES,
 };
 
@@ -60,6 +63,7 @@ enum sl_ctl_role { SL_CTL_ROLE_ZYGOTE = 1, SL_CTL_ROLE_WORKER = 2 };
 enum {
 	SL_CTL_CAP_VTEST = 1u << 0,
 	SL_CTL_CAP_RECORD = 1u << 1,
+	SL_CTL_CAP_SHADERS = 1u << 2,
 };
 
 struct sl_ctl_renderer {
@@ -102,7 +106,7 @@ struct sl_ctl_spawned {
 
 enum sl_ctl_frontend { SL_CTL_FRONTEND_VTEST = 1 };
 
-enum { SL_CTL_ATTACH_RECORD = 1u << 0 };
+enum { SL_CTL_ATTACH_RECORD = 1u << 0, SL_CTL_ATTACH_SHADERS = 1u << 1 };
 
 struct sl_ctl_attach {
 	struct sl_ctl_header h;
@@ -123,7 +127,7 @@ struct sl_ctl_fault {
 	char text[256];
 };
 
-/* HELLO-like messages without a body: READY, ATTACHED, BYE, SHUTDOWN. */
+/* Messages without a body: READY, ATTACHED, BYE, SHUTDOWN, SHADERS. */
 struct sl_ctl_plain {
 	struct sl_ctl_header h;
 };
@@ -152,6 +156,7 @@ struct sl_ctl_stats_page {
 	uint64_t mem_bytes, mem_peak_bytes, mem_refused;
 	uint64_t first_frame_ns; /* ATTACH to the first completed read-back or fence, 0: none yet */
 	uint32_t resources, contexts, last_fault, reserved;
+	uint64_t shader_hits; /* shaders that an earlier session had compiled */
 };
 
 /* Fill the header of a message of this type (size from the type). */

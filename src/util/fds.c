@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/fds.h"
@@ -153,6 +154,56 @@ int sl_memfd_sealed(const char *name, uint64_t size)
 		return -errno;
 	}
 	return TAKE_FD(fd);
+}
+
+#define CONST_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+int sl_memfd_const(const char *name, const void *data, size_t size)
+{
+	_cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0) {
+		return -errno;
+	}
+	for (size_t done = 0; done < size;) {
+		ssize_t n = write(fd, (const char *)data + done, size - done);
+
+		if (n < 0 && errno != EINTR) {
+			return -errno;
+		}
+		done += n < 0 ? 0 : (size_t)n;
+	}
+	if (fcntl(fd, F_ADD_SEALS, CONST_SEALS | F_SEAL_SEAL) < 0) {
+		return -errno;
+	}
+	return TAKE_FD(fd);
+}
+
+int64_t sl_memfd_const_size(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	/* Of no other kind of file are there seals. */
+	if (seals < 0 || (seals & CONST_SEALS) != CONST_SEALS) {
+		return -EPROTO;
+	}
+	return sl_fd_size(fd);
+}
+
+int sl_pread_all(int fd, void *ret, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = pread(fd, (char *)ret + done, size - done, (off_t)done);
+
+		if (n == 0) {
+			return -EIO;
+		}
+		if (n < 0 && errno != EINTR) {
+			return -errno;
+		}
+		done += n < 0 ? 0 : (size_t)n;
+	}
+	return 0;
 }
 
 int sl_set_nonblock(int fd, bool on)

@@ -37,6 +37,13 @@ int64_t sl_fd_size(int fd);
  */
 int sl_memfd_sealed(const char *name, uint64_t size);
 
+/* A memfd with these bytes that nobody can change any more. The fd, or -errno. */
+int sl_memfd_const(const char *name, const void *data, size_t size);
+/* The size of a memfd that nobody can change any more; -EPROTO for any other file. */
+int64_t sl_memfd_const_size(int fd);
+/* All of a regular file's @size bytes from its beginning, whatever its position. 0 or -errno. */
+int sl_pread_all(int fd, void *ret, size_t size);
+
 int sl_set_nonblock(int fd, bool on);
 
 /* All of a small text file, NUL-terminated; -EFBIG above @max bytes. The caller frees. */

@@ -73,6 +73,8 @@ static const struct {
 	/* glibc tries it first for threads, and falls back to clone(). */
 	{ CALL(clone3), ENOSYS },
 	{ CALL(kcmp), EPERM },
+	/* Mesa's shader cache would have its further threads give way to others. */
+	{ CALL(sched_setscheduler), EPERM }, { CALL(setpriority), EPERM },
 };
 
 #define THREAD_FLAGS (CLONE_VM | CLONE_THREAD | CLONE_SIGHAND | CLONE_FS | CLONE_FILES)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "worker/options.h"
+#include "worker/shaders.h"
 
 enum {
 	OPT_ZYGOTE = 1,
@@ -173,7 +174,9 @@ static bool take_other(int c, struct sl_worker_options *o)
 enum sl_options_result sl_worker_options_parse(int argc, char **argv, struct sl_worker_options *ret)
 {
 	struct sl_worker_options o = {
-		.virgl = { .render_node_fd = -1, .llvmpipe_threads = -1 },
+		.virgl = { .render_node_fd = -1,
+			.llvmpipe_threads = -1,
+			.shader_cache = SL_SHADERS_DIR },
 		.channel_fd = -1,
 		.program_fd = -1,
 		.log_level = SL_LOG_INFO,

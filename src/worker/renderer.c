@@ -10,6 +10,7 @@
 
 #include "backend/null/null.h"
 #include "worker/renderer.h"
+#include "worker/shaders.h"
 
 static int make_null(struct sl_backend **ret)
 {
@@ -38,6 +39,11 @@ static bool forkable(const struct sl_worker_options *o, const struct sl_backend 
 	return sl_virgl_forkable(b);
 }
 
+bool sl_renderer_caches_shaders(const struct sl_worker_options *o)
+{
+	return !o->null_backend && sl_virgl_caches_shaders(&o->virgl);
+}
+
 bool sl_renderer_needs_files(const struct sl_worker_options *o)
 {
 	return o->keep_root || (!o->null_backend && o->virgl.render_node_fd >= 0);
@@ -52,6 +58,9 @@ int sl_renderer_prepare(
 	*ret_error = NULL;
 	if (o->null_backend) {
 		return make_null(ret);
+	}
+	if (sl_virgl_caches_shaders(&o->virgl)) {
+		sl_shaders_enable();
 	}
 	r = sl_virgl_preload(&o->virgl, ret_error);
 	if (r < 0) {

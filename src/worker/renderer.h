@@ -21,3 +21,5 @@ void sl_renderer_describe(const struct sl_backend *b, uint32_t layers, union sl_
  * the zygote has loaded everything.
  */
 bool sl_renderer_needs_files(const struct sl_worker_options *o);
+/* Whether its compiled shaders can be handed on (shaders.h). */
+bool sl_renderer_caches_shaders(const struct sl_worker_options *o);

@@ -271,10 +271,10 @@ static int status_of(const struct serving *s)
 	}
 }
 
-int sl_worker_serve(
-	struct sl_worker *w, const struct sl_ctl_attach *attach, int client_fd, int record_fd)
+int sl_worker_serve(struct sl_worker *w, const struct sl_ctl_attach *attach, const int *fds)
 {
-	struct serving s = { .w = w, .client_fd = -1, .record_fd = record_fd };
+	bool records = attach->flags & SL_CTL_ATTACH_RECORD;
+	struct serving s = { .w = w, .client_fd = -1, .record_fd = records ? fds[1] : -1 };
 	union sl_ctl_message m;
 	int r = 0;
 
@@ -282,7 +282,8 @@ int sl_worker_serve(
 	if (attach->frontend != SL_CTL_FRONTEND_VTEST) {
 		r = -EPROTONOSUPPORT;
 	}
-	r = r ?: set_up(&s, attach, client_fd);
+	sl_worker_begin_shaders(attach, fds[1 + records]);
+	r = r ?: set_up(&s, attach, fds[0]);
 	sl_ctl_init(&m, SL_CTL_ATTACHED, 0);
 	r = r ?: sl_ctl_send(w->channel_fd, &m, NULL);
 	if (r < 0) {
@@ -295,5 +296,8 @@ int sl_worker_serve(
 	loop(&s);
 	report(&s);
 	release(&s);
+	if (s.end == END_CLOSED || s.end == END_SHUTDOWN) {
+		sl_worker_end_shaders(w, attach);
+	}
 	return status_of(&s);
 }

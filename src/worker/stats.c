@@ -10,6 +10,7 @@
 #include "protocol/worker.h"
 #include "util/cleanup.h"
 #include "util/fds.h"
+#include "worker/shaders.h"
 #include "worker/stats.h"
 
 struct sl_stats {
@@ -71,6 +72,7 @@ void sl_stats_idle(struct sl_stats *s, const struct sl_session *session, uint64_
 	SET(resources, st.resources);
 	SET(contexts, st.contexts);
 	SET(last_fault, st.last_fault);
+	SET(shader_hits, sl_shaders_hits());
 	if (st.first_result_ns > attached_ns && s->page->first_frame_ns == 0) {
 		SET(first_frame_ns, st.first_result_ns - attached_ns);
 	}

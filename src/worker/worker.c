@@ -58,6 +58,9 @@ static void say_hello(struct sl_worker *w)
 	sl_ctl_init(&m, SL_CTL_HELLO, 1);
 	m.hello.role = SL_CTL_ROLE_WORKER;
 	m.hello.capabilities = SL_CTL_CAP_VTEST | SL_CTL_CAP_RECORD;
+	if (sl_renderer_caches_shaders(w->o)) {
+		m.hello.capabilities |= SL_CTL_CAP_SHADERS;
+	}
 	r = sl_ctl_send(w->channel_fd, &m, &fd);
 	if (r < 0) {
 		_exit(SL_WORKER_OK); /* the broker has gone */
@@ -167,7 +170,7 @@ static void say_goodbye(struct sl_worker *w)
 static int serve(struct sl_worker *w)
 {
 	union sl_ctl_message m;
-	int fds[SL_MAX_FDS] = { -1, -1 };
+	int fds[SL_MAX_FDS] = { -1 };
 
 	wait_for_attach(w, &m, fds);
 	/*
@@ -180,7 +183,7 @@ static int serve(struct sl_worker *w)
 		return sl_worker_attack(w, m.attach.domain, fds[0]);
 	}
 #endif
-	return sl_worker_serve(w, &m.attach, fds[0], m.h.n_fds > 1 ? fds[1] : -1);
+	return sl_worker_serve(w, &m.attach, fds);
 }
 
 void sl_worker_run(const struct sl_zygote_state *z, uint32_t slot, int channel_fd)

@@ -28,11 +28,17 @@ enum {
 void sl_worker_run(const struct sl_zygote_state *z, uint32_t slot, int channel_fd) _noreturn_;
 
 /*
- * serve.c: one session, from ATTACH to its end. Takes the fds and the worker's back end. Returns
- * the exit status.
+ * serve.c: one session, from ATTACH to its end. Takes the message's fds and the worker's back end.
+ * Returns the exit status.
  */
-int sl_worker_serve(
-	struct sl_worker *w, const struct sl_ctl_attach *attach, int client_fd, int record_fd);
+int sl_worker_serve(struct sl_worker *w, const struct sl_ctl_attach *attach, const int *fds);
+
+/*
+ * serve-shaders.c: the domain's compiled shaders, as ATTACH brought them (the fd is taken if its
+ * flag is set), and what this session adds, once its renderer is gone and has left all.
+ */
+void sl_worker_begin_shaders(const struct sl_ctl_attach *a, int archive_fd);
+void sl_worker_end_shaders(const struct sl_worker *w, const struct sl_ctl_attach *a);
 
 #ifdef SL_HOSTILE
 /*

@@ -58,15 +58,35 @@ static int choose_threads(const struct sl_virgl_options *o)
 	return cpus < 2 ? 0 : SL_MIN(half, MAX_THREADS);
 }
 
+bool sl_virgl_caches_shaders(const struct sl_virgl_options *o)
+{
+	return o->shader_cache && o->render_node_fd < 0 && choose_threads(o) > 0;
+}
+
+static void set_shader_cache(const struct sl_virgl_options *o)
+{
+	bool on = sl_virgl_caches_shaders(o);
+
+	/* Off, unless there is one of our own: it is a directory that all of a user's sessions
+	 * would share. */
+	setenv("MESA_SHADER_CACHE_DISABLE", on ? "false" : "true", 1);
+	setenv("MESA_GLSL_CACHE_DISABLE", on ? "false" : "true", 1); /* before Mesa 21.1 */
+	if (on) {
+		setenv("MESA_SHADER_CACHE_DIR", o->shader_cache, 1);
+		/* A file for each shader; newer versions would rather have a database. */
+		setenv("MESA_DISK_CACHE_MULTI_FILE", "true", 1);
+		setenv("MESA_SHADER_CACHE_MAX_SIZE", "1G", 1); /* bounded by who keeps it */
+		unsetenv("MESA_DISK_CACHE_SINGLE_FILE");
+		unsetenv("MESA_DISK_CACHE_DATABASE");
+	}
+}
+
 int sl_virgl_prepare(const struct sl_virgl_options *o)
 {
 	int threads = choose_threads(o);
 	char text[16];
 
-	/* The cache is a directory that all sessions of a user would share, and it needs a thread.
-	 */
-	setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
-	setenv("MESA_GLSL_CACHE_DISABLE", "true", 1); /* its name before Mesa 21.1 */
+	set_shader_cache(o);
 	snprintf(text, sizeof(text), "%d", threads);
 	setenv("LP_NUM_THREADS", text, 1);
 	if (o->render_node_fd < 0) {
@@ -136,7 +156,16 @@ int sl_virgl_count_threads(void)
 	return n;
 }
 
-/* The threads of this process but the first, in the order of their birth, into tids[max]. */
+/* Those of Mesa's shader cache are to give way to others, from their birth on. */
+static bool gives_way(pid_t tid)
+{
+	return sched_getscheduler(tid) == SCHED_BATCH;
+}
+
+/*
+ * The threads of this process but the first, in the order of their birth, into tids[max]; without
+ * those of the shader cache.
+ */
 static int other_threads(pid_t *tids, int max)
 {
 	_cleanup_closedir_ DIR *d = opendir("/proc/self/task");
@@ -146,14 +175,14 @@ static int other_threads(pid_t *tids, int max)
 
 	/* Without /proc this is the first process of its pid namespace, and they follow it. */
 	for (pid_t tid = 2; !d && tid < max + 2; tid++) {
-		if (sched_getaffinity(tid, sizeof(set), &set) == 0) {
+		if (sched_getaffinity(tid, sizeof(set), &set) == 0 && !gives_way(tid)) {
 			tids[n++] = tid;
 		}
 	}
 	while (d && n < max && (e = readdir(d))) {
 		pid_t tid = atoi(e->d_name);
 
-		if (tid > 0 && tid != getpid()) {
+		if (tid > 0 && tid != getpid() && !gives_way(tid)) {
 			tids[n++] = tid;
 		}
 	}

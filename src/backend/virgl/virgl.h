@@ -28,6 +28,8 @@ struct sl_virgl_options {
 	const char *egl_library; /* libEGL.so.1 to load in place of the default, or NULL */
 	const char *gles_library;
 	int llvmpipe_threads; /* -1: choose from the number of processors */
+	/* Where Mesa shall look for compiled shaders, and leave them; or NULL. */
+	const char *shader_cache;
 };
 
 int sl_virgl_preload(const struct sl_virgl_options *o, char **ret_error);
@@ -41,6 +43,12 @@ void sl_virgl_rehearse(const struct sl_virgl_options *o);
 
 /* How many threads llvmpipe will have in this process and its forks; 0: sl_virgl_forkable(). */
 int sl_virgl_threads(const struct sl_virgl_options *o);
+
+/*
+ * Whether compiled shaders are looked for: in software rendering with threads, as the cache needs
+ * one too. A GPU driver's cache is another, and not known to us.
+ */
+bool sl_virgl_caches_shaders(const struct sl_virgl_options *o);
 
 /*
  * On failure *ret_error is one line that names the cause and the remedy ("no EGL device: install
