@@ -28,12 +28,23 @@ struct sl_control_limits sl_budget_merge(
 	return r;
 }
 
+bool sl_budget_full(const struct sl_domain *d)
+{
+	return d->n_sessions - d->n_queued >= d->limits.sessions;
+}
+
+const char *sl_budget_no_place(const struct sl_domain *d, char *buf, size_t size)
+{
+	snprintf(buf, size, "it has its %u sessions", d->limits.sessions);
+	return buf;
+}
+
+/* At most as many wait as there could be places: each costs the broker an fd. */
 const char *sl_budget_admit(
 	const struct sl_broker *b, const struct sl_domain *d, char *buf, size_t size)
 {
-	if (d->n_sessions >= d->limits.sessions) {
-		snprintf(buf, size, "it has its %u sessions", d->limits.sessions);
-		return buf;
+	if (sl_budget_full(d) && d->n_queued >= d->limits.sessions) {
+		return sl_budget_no_place(d, buf, size);
 	}
 	if (b->n_sessions >= b->config.sessions_total) {
 		snprintf(buf, size, "the broker has its %llu sessions",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "protocol/control.h"
@@ -38,8 +39,15 @@ struct sl_domain;
 struct sl_control_limits sl_budget_merge(
 	const struct sl_control_limits *limits, const struct sl_control_limits *defaults);
 
-/* May this domain have one more session? NULL, or why not: "sessions of the domain (64)". */
+/*
+ * May one more client of this domain come in, if only to wait for a place? NULL, or why not, in
+ * @buf: "it has its 64 sessions".
+ */
 const char *sl_budget_admit(
 	const struct sl_broker *b, const struct sl_domain *d, char *buf, size_t size);
+/* Has it all its sessions, so that one more has to wait? */
+bool sl_budget_full(const struct sl_domain *d);
+/* What a client is told that waited in vain; @buf. */
+const char *sl_budget_no_place(const struct sl_domain *d, char *buf, size_t size);
 
 void sl_budget_fill_attach(const struct sl_control_limits *limits, struct sl_ctl_attach *attach);

@@ -40,8 +40,8 @@ struct sl_domain {
 	mode_t mode;
 	struct sl_control_limits given, limits; /* as asked for; with the defaults filled in */
 	struct sl_list sessions;
-	unsigned int n_sessions;
-	struct sl_peer *owner; /* ephemeral: goes with this connection; else NULL */
+	unsigned int n_sessions, n_queued; /* those that wait for a place are among both */
+	struct sl_peer *owner;             /* ephemeral: goes with this connection; else NULL */
 	bool ephemeral;
 	bool removing; /* freed when its last session has gone */
 	int record_fd; /* for the first session; -1 */

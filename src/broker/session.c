@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sessions: accepted, identified, admitted, given a worker, and accounted for when it has gone.
+ * Sessions: given a worker, and accounted for when it has gone (accept.c is what comes before).
  * The broker holds a client's fd until a worker has taken it over and never reads from it. How a
  * client leaves is the worker's to notice; how a worker leaves is ours.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "broker/broker.h"
 #include "broker/budget.h"
@@ -17,137 +16,8 @@
 #include "util/fault.h"
 #include "util/fds.h"
 
-/* A client waits this long for a worker at most: rule 6, released in bounded time. */
-#define WAIT_TIMEOUT_US (60 * 1000000ull)
 /* One hostile session must not fill the log. */
 #define FAULTS_LOGGED 8
-#define REFUSALS_LOGGED_EVERY_NS (5 * SL_NSEC_PER_SEC)
-
-static void session_free(struct sl_bsession *s)
-{
-	struct sl_broker *b = s->broker;
-
-	sl_pool_cancel(s->domain->pool, s);
-	sl_list_remove(&s->link);
-	sl_list_remove(&s->domain_link);
-	s->domain->n_sessions--;
-	b->n_sessions--;
-	sl_event_source_unrefp(&s->hangup);
-	sl_event_source_unrefp(&s->timer);
-	sl_close(s->client);
-	sl_identity_fini(&s->identity);
-	sl_domain_session_gone(s->domain);
-	free(s);
-	sl_broker_changed(b);
-}
-
-/* Whoever connects in a loop must not write our log: one line a few seconds, with a count. */
-static void log_refusal(struct sl_broker *b, const struct sl_domain *d, const char *why)
-{
-	uint64_t now = sl_now_ns();
-
-	b->refusals++;
-	if (b->refusal_log_ns && now - b->refusal_log_ns < REFUSALS_LOGGED_EVERY_NS) {
-		return;
-	}
-	sl_warn("domain %s: connection refused: %s (%llu refused in all)", d->name, why,
-		(unsigned long long)b->refusals);
-	b->refusal_log_ns = now;
-}
-
-void sl_bsession_refuse(struct sl_bsession *s, const char *why)
-{
-	log_refusal(s->broker, s->domain, why);
-	session_free(s);
-}
-
-static int on_hangup(sd_event_source *src, int fd, uint32_t revents, void *user)
-{
-	struct sl_bsession *s = user;
-
-	sl_debug("session %llu: client left before it had a worker", (unsigned long long)s->id);
-	session_free(s);
-	return 0;
-}
-
-static int on_wait_timeout(sd_event_source *src, uint64_t usec, void *user)
-{
-	sl_bsession_refuse(user, "no worker in time");
-	return 0;
-}
-
-static int watch_waiting(struct sl_bsession *s)
-{
-	sd_event *event = s->broker->event;
-	int r;
-
-	/* EPOLLHUP comes unasked: the client's bytes are not ours to see. */
-	r = sd_event_add_io(event, &s->hangup, s->client, 0, on_hangup, s);
-	if (r >= 0) {
-		r = sd_event_add_time_relative(event, &s->timer, CLOCK_MONOTONIC, WAIT_TIMEOUT_US,
-			1000, on_wait_timeout, s);
-	}
-	return r;
-}
-
-static struct sl_bsession *session_new(struct sl_domain *d, int fd)
-{
-	struct sl_broker *b = d->broker;
-	struct sl_bsession *s = calloc(1, sizeof(*s));
-
-	if (!s) {
-		sl_close(fd);
-		return NULL;
-	}
-	*s = (struct sl_bsession){
-		.broker = b,
-		.domain = d,
-		.id = b->next_session_id++,
-		.client = fd,
-		.limits = d->limits,
-		.accepted_ns = sl_now_ns(),
-	};
-	sl_list_init(&s->wait_link);
-	sl_list_append(&b->sessions, &s->link);
-	sl_list_append(&d->sessions, &s->domain_link);
-	b->n_sessions++;
-	d->n_sessions++;
-	return s;
-}
-
-void sl_bsession_accept(struct sl_domain *d, int fd)
-{
-	struct sl_broker *b = d->broker;
-	struct sl_bsession *s;
-	const char *why;
-	char buf[96];
-	int r;
-
-	why = d->removing ? "it is being removed" : sl_budget_admit(b, d, buf, sizeof(buf));
-	if (why) {
-		log_refusal(b, d, why);
-		sl_close(fd);
-		return;
-	}
-	s = session_new(d, fd);
-	if (!s) {
-		return;
-	}
-	r = sl_identity_read(fd, d != b->shared, &s->identity);
-	if (r >= 0) {
-		r = watch_waiting(s);
-	}
-	if (r >= 0) {
-		r = sl_pool_request(d->pool, s);
-	}
-	if (r < 0) {
-		sl_bsession_refuse(s, r == -EAGAIN ? "too many connections wait for a worker"
-				      : r == -EIO  ? "no worker can be started"
-						   : strerror(-r));
-		return;
-	}
-	sl_broker_changed(b);
-}
 
 static void log_start(const struct sl_bsession *s)
 {
@@ -300,5 +170,5 @@ void sl_bsession_ended(struct sl_bsession *s, const struct sl_exit_info *e)
 	sl_domain_account(s->domain, s, &st, lost);
 	log_end(s, e, &st, lost);
 	s->child->session = NULL;
-	session_free(s);
+	sl_bsession_free(s);
 }

@@ -41,6 +41,7 @@ struct sl_bsession {
 	sd_event_source *hangup, *timer;
 	struct sl_identity identity;
 	struct sl_control_limits limits;
+	bool queued; /* waits for a place in its domain, and only then for a worker */
 	uint64_t accepted_ns, attached_ns;
 	struct sl_watch watch;
 	char last_fault[256]; /* "" none */
@@ -48,13 +49,18 @@ struct sl_bsession {
 	const char *end_reason; /* why the broker ended it, NULL: it ended by itself */
 };
 
-/* A connection to a domain's socket; takes @fd. Refused ones are closed, with the cause logged. */
+/*
+ * A connection to a domain's socket; takes @fd. Refused ones are closed, with the cause logged: at
+ * once, or after a moment in which the domain might have had a place for it.
+ */
 void sl_bsession_accept(struct sl_domain *d, int fd);
 
 /* From the pool: here is your worker. 0, or -errno and nothing has changed. */
 int sl_bsession_attach(struct sl_bsession *s, struct sl_child *c);
 /* From the pool: there will be none. The client is closed, @s is freed. */
 void sl_bsession_refuse(struct sl_bsession *s, const char *why);
+/* Whoever waits for a place in its domain gets this one's. May free the domain too. */
+void sl_bsession_free(struct sl_bsession *s);
 
 /* End it: gently, with a grace, or at once. @reason is a literal for the log. May free a waiting
  * one. */

@@ -131,8 +131,17 @@ static void test_admission(void **state)
 
 	assert_null(sl_budget_admit(&b, &d, buf, sizeof(buf)));
 	d.n_sessions = 2;
+	assert_true(sl_budget_full(&d));
+	/* As many may wait, in case one of these ends. */
+	assert_null(sl_budget_admit(&b, &d, buf, sizeof(buf)));
+	d.n_sessions = 4;
+	d.n_queued = 2;
+	assert_true(sl_budget_full(&d));
 	assert_non_null(sl_budget_admit(&b, &d, buf, sizeof(buf)));
-	d.n_sessions = 0;
+	/* Those that wait hold no place. */
+	d.n_sessions = 3;
+	assert_false(sl_budget_full(&d));
+	d.n_sessions = d.n_queued = 0;
 	b.n_sessions = 10;
 	assert_non_null(sl_budget_admit(&b, &d, buf, sizeof(buf)));
 }

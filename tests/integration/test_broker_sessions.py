@@ -137,6 +137,61 @@ def test_sessions_of_a_domain_are_limited(broker):
     assert ask(again) == b"e"
 
 
+def one_at_a_time(b):
+    return b.control("domain.add", {"name": "web", "limits": {"sessions": 1}})["socket"]
+
+
+def test_place_of_a_session_that_has_just_ended(broker):
+    """As Mesa does: connect, close, connect again before the first worker has gone."""
+    b = broker(fake=True)
+    path = one_at_a_time(b)
+    for _ in range(20):
+        client = b.connect(path)
+        assert ask(client) == b"e"
+        client.close()
+    assert "refused" not in b.log()
+
+
+def test_who_waits_for_a_place_has_no_worker(broker):
+    b = broker(fake=True)
+    path = one_at_a_time(b)
+    client = b.connect(path)
+    assert ask(client) == b"e"
+    second = b.connect(path)
+    wait_for(lambda: len(b.sessions()) == 2, what="the second")
+    assert [(s["state"], bool(s["worker_pid"])) for s in b.sessions()] == \
+        [("live", True), ("waiting", False)]
+    # As many wait as there are places; the next is refused at once, the shared socket's is served.
+    begin = time.monotonic()
+    assert b.connect(path).recv(1) == b""
+    assert time.monotonic() - begin < 1
+    assert ask(b.connect()) == b"e"
+    client.close()
+    assert ask(second) == b"e"
+
+
+def test_waiting_for_a_place_is_bounded(broker):
+    b = broker(fake=True)
+    path = one_at_a_time(b)
+    client = b.connect(path)
+    assert ask(client) == b"e"
+    begin = time.monotonic()
+    assert b.connect(path).recv(1) == b""
+    assert 1.5 < time.monotonic() - begin < 8
+    assert ask(client) == b"e"
+
+
+def test_domain_is_removed_while_one_waits_for_a_place(broker):
+    b = broker(fake=True)
+    path = one_at_a_time(b)
+    client, second = b.connect(path), b.connect(path)
+    wait_for(lambda: len(b.sessions()) == 2, what="both")
+    b.control("domain.remove", {"name": "web"})
+    assert client.recv(1) == b"" and second.recv(1) == b""
+    wait_for(lambda: not b.sessions(), what="no session")
+    assert b.stop() == 0
+
+
 def test_sessions_of_the_broker_are_limited(broker):
     b = broker(fake=True, args=["--sessions-total=2"])
     clients = [b.connect() for _ in range(2)]

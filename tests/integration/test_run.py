@@ -326,6 +326,29 @@ def test_without_a_session_no_broker_is_needed(tool, gpu, variables):
     assert r["gpu"] == gpu and r["sessions"] == 0 and r["session"] is None
 
 
+# Mesa's clients, one behind the other: each connects within a millisecond of the last one's end.
+ONE_BY_ONE = """
+import ctypes, os
+SURFACELESS = 0x31DD
+egl = ctypes.CDLL("libEGL.so.1")
+egl.eglGetPlatformDisplay.restype = ctypes.c_void_p
+egl.eglGetPlatformDisplay.argtypes = [ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p]
+egl.eglInitialize.argtypes = [ctypes.c_void_p] * 3
+display = egl.eglGetPlatformDisplay(SURFACELESS, None, None)
+for i in range(10):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(egl.eglInitialize(display, None, None))
+    print(os.WEXITSTATUS(os.waitpid(pid, 0)[1]), end="", flush=True)
+"""
+
+
+def test_one_session_at_a_time_is_enough_for_one_client_at_a_time(tool):
+    done = tool("run", "--limit", "sessions=1", "--json", "--", PYTHON, "-c", ONE_BY_ONE)
+    assert done.stdout.startswith("1" * 10), done.stdout + done.stderr
+    assert report(done.stdout[10:])["sessions"] == 10
+
+
 def test_broker_that_dies_does_not_take_the_program_along(fake):
     p = fake.start("run", "--", *orders("e", 1.5))
     assert p.stdout.readline() == "done\n"
