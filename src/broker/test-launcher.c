@@ -11,6 +11,8 @@
  *	n  flood the broker with messages	r  answer, if a recording file came, with what its
  *						   size is after a write
  *	d  ignore SIGTERM-like requests: SHUTDOWN is not obeyed any more
+ *	a  answer with how many shaders came	k  leave a compiled shader for the next session
+ *	   with ATTACH, or "-"			w  leave an archive of shaders that is none
  *
  * Arguments (worker-arg): "die" exits before READY, "slow" takes 300 ms to be ready, "mute" never
  * is.
@@ -28,6 +30,7 @@
 #include <sys/wait.h>
 
 #include "launcher/launcher.h"
+#include "protocol/shaders.h"
 #include "util/cleanup.h"
 #include "util/fds.h"
 
@@ -37,7 +40,7 @@ struct sl_launcher {
 };
 
 struct fake {
-	int channel, client, record;
+	int channel, client, record, shaders;
 	struct sl_ctl_stats_page *page;
 	bool deaf;
 };
@@ -78,6 +81,7 @@ static void greet(struct fake *f)
 	f->page = mmap(NULL, sizeof(*f->page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	sl_ctl_init(&m, SL_CTL_HELLO, 1);
 	m.hello.role = SL_CTL_ROLE_WORKER;
+	m.hello.capabilities = SL_CTL_CAP_SHADERS;
 	sl_ctl_send(f->channel, &m, &fd);
 	sl_close(fd);
 	say(f->channel, SL_CTL_RENDERER, NULL);
@@ -107,6 +111,32 @@ static void write_record(struct fake *f)
 		size = (char)('0' + sl_fd_size(f->record));
 	}
 	send(f->client, &size, 1, MSG_NOSIGNAL);
+}
+
+static void count_shaders(struct fake *f)
+{
+	struct sl_shaders_header h = { 0 };
+	char n = '-';
+
+	if (f->shaders >= 0 && sl_pread_all(f->shaders, &h, sizeof(h)) == 0) {
+		n = (char)('0' + h.n_entries);
+	}
+	send(f->client, &n, 1, MSG_NOSIGNAL);
+}
+
+static void leave_shader(struct fake *f, bool good)
+{
+	static uint8_t archive[sizeof(struct sl_shaders_header) + 64], key[SL_SHADERS_KEY_BYTES];
+	union sl_ctl_message m;
+	int fd;
+
+	sl_shaders_begin(archive);
+	sl_shaders_append(archive, sizeof(archive),
+		&(struct sl_shader){ .key = key, .data = key, .size_bytes = sizeof(key) });
+	fd = sl_memfd_const("shaders", archive, sl_shaders_size(archive) - (good ? 0 : 1));
+	sl_ctl_init(&m, SL_CTL_SHADERS, 1);
+	sl_ctl_send(f->channel, &m, &fd);
+	sl_close(fd);
 }
 
 static void obey(struct fake *f, char order)
@@ -143,6 +173,13 @@ static void obey(struct fake *f, char order)
 	case 'r':
 		write_record(f);
 		break;
+	case 'a':
+		count_shaders(f);
+		break;
+	case 'k':
+	case 'w':
+		leave_shader(f, order == 'k');
+		break;
 	case 'd':
 		f->deaf = true;
 		break;
@@ -162,7 +199,8 @@ static void on_message(struct fake *f)
 	}
 	if (m.h.type == SL_CTL_ATTACH) {
 		f->client = fds[0];
-		f->record = n_fds > 1 ? fds[1] : -1;
+		f->record = m.attach.flags & SL_CTL_ATTACH_RECORD ? fds[1] : -1;
+		f->shaders = m.attach.flags & SL_CTL_ATTACH_SHADERS ? fds[n_fds - 1] : -1;
 		sl_set_nonblock(f->client, false);
 		say(f->channel, SL_CTL_ATTACHED, NULL);
 	} else if (m.h.type == SL_CTL_SHUTDOWN && !f->deaf) {
@@ -173,7 +211,7 @@ static void on_message(struct fake *f)
 
 static void worker(int channel, const struct sl_launch_options *o)
 {
-	struct fake f = { .channel = channel, .client = -1, .record = -1 };
+	struct fake f = { .channel = channel, .client = -1, .record = -1, .shaders = -1 };
 
 	greet(&f);
 	if (has_arg(o, "die")) {
