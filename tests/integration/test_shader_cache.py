@@ -11,9 +11,10 @@ from conftest import wait_for
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "reference"))
 import servers  # noqa: E402
 
-# One variant of each shader. Where there are more, llvmpipe's key of one depends on whether those
-# before it were compiled or found, and such a program needs several sessions to have all.
 SCENES = "cube-map,instancing,uniform-buffers,pbo"
+# llvmpipe's key of a shader depends on whether variants of it before were compiled or found, so
+# that a program needs some sessions to have them all: with these scenes, one or two.
+SESSIONS = 6
 ONE_KEY = 24 + 24 + 24  # an archive: header, an entry's header, its 20 bytes and padding
 
 
@@ -55,7 +56,7 @@ def rendering(broker):
     return start
 
 
-def test_second_session_finds_what_the_first_compiled(rendering, draw):
+def test_sessions_find_what_earlier_ones_compiled(rendering, draw):
     b = rendering()
     sock = add(b, "one")
     other = add(b, "other")
@@ -63,13 +64,17 @@ def test_second_session_finds_what_the_first_compiled(rendering, draw):
     after_first = cache(b, "one")
     assert after_first["entries"] > 0 and after_first["bytes"] > 24
     assert after_first["hits"] == 0 and after_first["limit_bytes"] == 32 << 20
-    second = draw(b, sock)
-    after_second = cache(b, "one")
-    # Nothing new, everything found, and it draws the same.
-    assert after_second["entries"] == after_first["entries"]
-    assert after_second["bytes"] == after_first["bytes"]
-    assert after_second["hits"] >= after_first["entries"]
-    assert second == first
+    before, now = None, after_first
+    for _ in range(SESSIONS):
+        before = now
+        assert draw(b, sock) == first
+        now = cache(b, "one")
+        assert now["hits"] > before["hits"]
+        if now["entries"] == before["entries"]:
+            break
+    # Nothing new: what was looked for was found.
+    assert now["entries"] == before["entries"] and now["bytes"] == before["bytes"]
+    assert now["hits"] - before["hits"] >= after_first["entries"]
     # Another domain has none of it, and compiles its own.
     assert cache(b, "other")["entries"] == 0
     assert draw(b, other) == first
