@@ -15,7 +15,8 @@
  * MESSAGE  one whole message as the client sent it.
  * MEMORY   u32 resource, u32 reserved (0), u64 offset, then bytes: what the resource's shared
  *          memory held when the next message was about to read it. Only what changed since it was
- *          last recorded is written, so a player applies them in order.
+ *          last recorded is written, so a player applies them in order; what a TRANSFER_GET2
+ *          of the session put there is not, where a player's own puts the same.
  * CREATED  u32 resource, u32 reserved: the id that the last message's resource got, where the
  *          session chose it.
  */

@@ -12,7 +12,7 @@ from conftest import wait_for
 from runlib import need, report, tool  # noqa: F401
 
 MESSAGE, MEMORY = 1, 2
-SUBMIT_CMD = 6
+SUBMIT_CMD, TRANSFER_GET2 = 6, 13
 
 
 @pytest.fixture
@@ -93,6 +93,25 @@ def test_recording_plays_on_the_reference_server(tool, recording):
         server.wait()
     assert done.returncode == 0, done.stdout + done.stderr
     assert r["rounds"][0]["complete"] and r["usage"] is None
+
+
+def test_frames_that_were_read_back_are_not_recorded(tool):
+    """A player's own read-back makes them: 2 MB each, which a window's client has in memory."""
+    need("glmark2-es2", "glmark2-es2-x11")
+    need("Xvfb", "xvfb")
+    file = tool.base / "x.slrec"
+    done = tool("record", "-o", file, "--display=x11", "--", "glmark2-es2", "-s", "800x600",
+                "-b", "build:duration=0.5")
+    assert done.returncode == 0, done.stderr
+    data = file.read_bytes()
+    found = records(data)
+    frames = sum(kind == MESSAGE and struct.unpack_from("<I", data, at + 4)[0] == TRANSFER_GET2
+                 for kind, at, _ in found)
+    assert frames > 5
+    # Each of two buffers once, as it was at first, and the meshes.
+    assert sum(size for kind, _, size in found if kind == MEMORY) < 3.5 * 800 * 600 * 4
+    done, r = replay(tool, file)
+    assert done.returncode == 0 and r["usage"]["faults"] == 0
 
 
 def test_text_is_a_table(tool, recording):

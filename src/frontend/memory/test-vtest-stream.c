@@ -205,6 +205,86 @@ static void test_recording(void **state)
 	close(o.record_fd);
 }
 
+/* The MEMORY records since the last call, which begins at *pos; *ret is the last one. */
+static size_t recorded_memory(int fd, size_t *pos, struct sl_rec_record *ret)
+{
+	static uint8_t file[1 << 18];
+	ssize_t size = pread(fd, file, sizeof(file), 0);
+	struct sl_rec_record rec;
+	size_t need, n = 0;
+
+	while (sl_rec_parse(file + *pos, (size_t)size - *pos, &rec, &need) == 0) {
+		if (rec.type == SL_REC_MEMORY) {
+			*ret = rec;
+			n++;
+		}
+		*pos += rec.size_bytes;
+	}
+	return n;
+}
+
+/* What a read-back wrote is a player's own to make, unless it had something else there before. */
+static void test_recording_leaves_readback_out(void **state)
+{
+	struct sl_vtest_rig_options o = SL_VTEST_RIG_DEFAULT;
+	const uint32_t all[10] = { 7, 0, 0, 0, 0, 64, 64, 1, 16384, 0 };
+	const uint32_t some[10] = { 7, 0, 0, 0, 0, 64, 20, 1, 5120, 4096 };
+	const uint32_t narrow[10] = { 7, 0, 0, 0, 0, 63, 64, 1, 16384, 0 };
+	struct sl_rec_record rec = {};
+	size_t pos = SL_REC_FILE_BYTES;
+	uint8_t *p;
+	int fd;
+
+	o.record_fd = memfd_create("recording", MFD_CLOEXEC);
+	start(&o);
+	sl_vtest_rig_handshake(&rig, 2);
+	fd = create2(7, 64, 64, 16384);
+	p = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+#define RECORDED(n)                                                                                \
+	SEND(SL_VTEST_SUBMIT_CMD, 1, 7, 7);                                                        \
+	run_ok();                                                                                  \
+	assert_int_equal(recorded_memory(o.record_fd, &pos, &rec), (n))
+
+	/* Nobody knows what a player has in memory that was never recorded. */
+	send_words(SL_VTEST_TRANSFER_GET2, all, 10);
+	RECORDED(4);
+	memset(p, 0xee, 16384);
+	RECORDED(4);
+	/* The same on both sides before, so the same behind it. */
+	send_words(SL_VTEST_TRANSFER_GET2, all, 10);
+	RECORDED(0);
+	assert_int_equal(p[5000], 5000 & 0xff);
+	send_words(SL_VTEST_TRANSFER_PUT2, all, 10);
+	RECORDED(0);
+	/* What the client writes afterwards is recorded, with all of its page. */
+	p[5000] = 1;
+	RECORDED(1);
+	assert_int_equal(rec.offset, 4096);
+	assert_int_equal(rec.data[5000 - 4096], 1);
+	assert_int_equal(rec.data[5001 - 4096], 5001 & 0xff);
+	/* ... and what it wrote before, if only because the read-back may not have come about. */
+	p[0] = 2;
+	send_words(SL_VTEST_TRANSFER_GET2, all, 10);
+	RECORDED(1);
+	assert_int_equal(rec.offset, 0);
+	assert_int_equal(rec.data[0], 0);
+	/* Pages written in part, or with gaps, are compared as ever. */
+	memset(p, 0xee, 16384);
+	RECORDED(4);
+	send_words(SL_VTEST_TRANSFER_GET2, some, 10);
+	RECORDED(1);
+	assert_int_equal(rec.offset, 8192);
+	memset(p, 0xee, 16384);
+	RECORDED(2);
+	send_words(SL_VTEST_TRANSFER_GET2, narrow, 10);
+	RECORDED(4);
+	assert_int_equal(faults(), 0);
+	munmap(p, 16384);
+	close(fd);
+	close(o.record_fd);
+}
+
 /* The ids of the messages in a recording, in their order there. */
 static size_t recorded_ids(int fd, uint32_t *ids, size_t max)
 {
@@ -287,6 +367,7 @@ int main(void)
 		T(test_single_bytes),
 		cmocka_unit_test(test_extreme_fields),
 		T(test_recording),
+		T(test_recording_leaves_readback_out),
 		T(test_create_overtakes_commands),
 		T(test_nothing_else_overtakes_commands),
 	};

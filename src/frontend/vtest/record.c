@@ -4,7 +4,8 @@
  * session's input: before a message that may read it, the pages that have changed since they were
  * last recorded are written too. Which resources a command buffer reads is the renderer's
  * knowledge, so every word in it that is a handle with shared memory counts; comparing too much
- * costs time in a session that is being recorded anyway, and writes nothing.
+ * costs time in a session that is being recorded anyway, and writes nothing. What a read-back of
+ * the session put there is not written either: a player's own read-back does.
  *
  * Memory of HOST3D blobs is the renderer's own and is not recorded.
  */
@@ -14,6 +15,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "core/format.h"
 #include "frontend/vtest/vtest-private.h"
 #include "protocol/recording.h"
 #include "util/cleanup.h"
@@ -160,7 +162,15 @@ static uint64_t hash_bytes(const uint8_t *p, size_t n)
 	return h ^ h >> 32 ? h ^ h >> 32 : 1;
 }
 
-/* The client may write while we look; what is written then is one of the values it had. */
+/* The client may write while we look; what is seen then is one of the values it had. */
+static uint64_t read_page(
+	const struct shadow *s, size_t i, uint8_t copy[PAGE_BYTES], size_t *ret_bytes)
+{
+	*ret_bytes = SL_MIN(s->bytes - i * PAGE_BYTES, (size_t)PAGE_BYTES);
+	memcpy(copy, s->map + i * PAGE_BYTES, *ret_bytes);
+	return hash_bytes(copy, *ret_bytes);
+}
+
 static int record_memory(struct sl_vt_recorder *rec, uint32_t res_id, struct shadow *s)
 {
 	if (s->seen == rec->message) {
@@ -168,24 +178,57 @@ static int record_memory(struct sl_vt_recorder *rec, uint32_t res_id, struct sha
 	}
 	s->seen = rec->message;
 	for (size_t i = 0; i < n_pages(s->bytes); i++) {
-		size_t n = SL_MIN(s->bytes - i * PAGE_BYTES, (size_t)PAGE_BYTES);
-		uint8_t page[PAGE_BYTES], head[SL_REC_MEMORY_HEAD_BYTES];
-		uint64_t h;
+		uint8_t copy[PAGE_BYTES], head[SL_REC_MEMORY_HEAD_BYTES];
+		size_t n;
+		uint64_t h = read_page(s, i, copy, &n);
 		int r;
 
-		memcpy(page, s->map + i * PAGE_BYTES, n);
-		h = hash_bytes(page, n);
 		if (h == s->hashes[i]) {
 			continue;
 		}
 		s->hashes[i] = h;
 		sl_rec_encode_memory(head, res_id, i * PAGE_BYTES);
-		r = write_record(rec, SL_REC_MEMORY, head, sizeof(head), page, n);
+		r = write_record(rec, SL_REC_MEMORY, head, sizeof(head), copy, n);
 		if (r < 0) {
 			return r;
 		}
 	}
 	return 0;
+}
+
+/* Pages that a read-back writes whole, *ret_first to the result; none if it leaves gaps. */
+static size_t written_pages(const struct sl_vtest *v, const struct shadow *s, uint32_t res_id,
+	const struct sl_transfer *t, size_t *ret_first)
+{
+	const struct sl_resource_args *a = sl_session_resource_args(v->session, res_id);
+	uint64_t bytes, end;
+
+	*ret_first = 0;
+	if (!a || sl_transfer_extent(a, t, &bytes) != 0 || t->box.w < a->width >> t->level ||
+		t->box.d != 1) {
+		return 0;
+	}
+	end = t->offset_bytes + bytes;
+	*ret_first = n_pages((size_t)t->offset_bytes);
+	return end >= s->bytes ? n_pages(s->bytes) : (size_t)end / PAGE_BYTES;
+}
+
+/* A page that a player has as it is before, it has afterwards; any other: never written. */
+void sl_vt_record_readback(
+	struct sl_vtest *v, uint32_t res_id, const struct sl_transfer *t, bool done)
+{
+	struct shadow *s = v->recorder ? sl_idtable_get(&v->recorder->shadows, res_id) : NULL;
+	size_t i = 0, end = s ? written_pages(v, s, res_id, t, &i) : 0;
+
+	for (; i < end; i++) {
+		if (s->hashes[i] != 0) {
+			uint8_t copy[PAGE_BYTES];
+			size_t n;
+			uint64_t h = read_page(s, i, copy, &n);
+
+			s->hashes[i] = done || h == s->hashes[i] ? h : 0;
+		}
+	}
 }
 
 static int record_handle(struct sl_vt_recorder *rec, uint32_t res_id)

@@ -82,7 +82,9 @@ int sl_vt_transfer(struct sl_vtest *v, const struct sl_vtest_message *m)
 		r = sl_session_transfer_write(v->session, SL_VT_CTX, handle, &t, NULL, 0);
 		return sl_vt_absorb(v, r);
 	default:
+		sl_vt_record_readback(v, handle, &t, false);
 		r = sl_session_transfer_read(v->session, SL_VT_CTX, handle, &t, NULL, 0);
+		sl_vt_record_readback(v, handle, &t, true);
 		return sl_vt_absorb(v, r);
 	}
 }

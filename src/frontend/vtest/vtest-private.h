@@ -180,5 +180,8 @@ void sl_vt_record_message(
 void sl_vt_record_created(struct sl_vtest *v, uint32_t res_id);
 /* @res_id got backing that the client can write to. */
 void sl_vt_record_backing(struct sl_vtest *v, uint32_t res_id, const void *map, size_t bytes);
+/* Before (@done false) and behind a read-back into that backing. */
+void sl_vt_record_readback(
+	struct sl_vtest *v, uint32_t res_id, const struct sl_transfer *t, bool done);
 void sl_vt_record_unref(struct sl_vtest *v, uint32_t res_id);
 struct sl_vt_recorder *sl_vt_recorder_free(struct sl_vt_recorder *r);
