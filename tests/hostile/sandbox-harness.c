@@ -154,6 +154,11 @@ static void take(struct h_worker *w, const union sl_ctl_message *m, int *fds, si
 	case SL_CTL_BYE:
 		w->bye = true;
 		break;
+	case SL_CTL_SHADERS:
+		w->left_shaders = true;
+		w->shaders_fd = fds[0];
+		n_fds = 0; /* it is kept */
+		break;
 	default:
 		h_bail("worker sent message %u", m->h.type);
 	}
@@ -231,10 +236,17 @@ void h_spawn(struct sl_launcher *l, uint32_t slot, struct h_worker *w)
 
 void h_attach(struct h_worker *w, int client_fd, const char *domain)
 {
+	h_attach_shaders(w, client_fd, domain, -1);
+}
+
+void h_attach_shaders(struct h_worker *w, int client_fd, const char *domain, int archive_fd)
+{
+	const int fds[] = { client_fd, archive_fd };
 	union sl_ctl_message m;
 	static uint64_t id;
 
-	sl_ctl_init(&m, SL_CTL_ATTACH, 1);
+	sl_ctl_init(&m, SL_CTL_ATTACH, archive_fd < 0 ? 1 : 2);
+	m.attach.flags = archive_fd < 0 ? 0 : SL_CTL_ATTACH_SHADERS;
 	m.attach.session_id = ++id;
 	m.attach.frontend = SL_CTL_FRONTEND_VTEST;
 	m.attach.mem_bytes = 1ull << 30;
@@ -244,7 +256,7 @@ void h_attach(struct h_worker *w, int client_fd, const char *domain)
 	m.attach.message_ms = 10000;
 	m.attach.syncs = 100;
 	snprintf(m.attach.domain, sizeof(m.attach.domain), "%s", domain);
-	if (sl_ctl_send(w->channel, &m, &client_fd) < 0) {
+	if (sl_ctl_send(w->channel, &m, fds) < 0) {
 		h_bail("cannot attach");
 	}
 }

@@ -21,6 +21,8 @@ struct h_worker {
 	const volatile struct sl_ctl_stats_page *stats;
 	uint64_t asked_ns, spawned_ns, ready_ns;
 	bool ready, attached, bye;
+	bool left_shaders;
+	int shaders_fd; /* if it has left some */
 };
 
 struct h_exit {
@@ -49,6 +51,8 @@ bool h_has_fault(const struct h_worker *w);
 bool h_said_bye(const struct h_worker *w);
 /* Give it @client_fd (stays the caller's) as its session, of this domain. */
 void h_attach(struct h_worker *w, int client_fd, const char *domain);
+/* Also with a domain's compiled shaders. */
+void h_attach_shaders(struct h_worker *w, int client_fd, const char *domain, int archive_fd);
 struct h_exit h_wait(struct h_worker *w);
 void h_close(struct h_worker *w);
 /* Whether the process is gone within the timeout, by its pidfd. */
