@@ -23,7 +23,7 @@
 struct shader {
 	struct shader *next; /* of its bucket */
 	struct sl_shader s;
-	bool added; /* by this session */
+	bool archived, added; /* by an earlier session, by this one */
 };
 
 static struct {
@@ -91,13 +91,6 @@ bool sl_shaders_on(void)
 	return store.on;
 }
 
-static bool in_archive(const struct shader *n)
-{
-	const uint8_t *begin = store.archive;
-
-	return begin && n->s.key >= begin && n->s.key < begin + store.archive_bytes;
-}
-
 void sl_shaders_disable(void)
 {
 	LOCK();
@@ -107,7 +100,7 @@ void sl_shaders_disable(void)
 
 		for (struct shader *n = store.buckets[i]; n; n = next) {
 			next = n->next;
-			if (!in_archive(n)) {
+			if (!n->archived) {
 				free(n);
 			}
 		}
@@ -167,6 +160,7 @@ int sl_shaders_attach(int archive_fd)
 		return -ENOMEM;
 	}
 	for (; sl_shaders_next(store.archive, &cursor, &n->s); n++) {
+		n->archived = true;
 		insert(n);
 	}
 	store.attached = true;
@@ -185,7 +179,7 @@ static int memfd_with(const struct sl_shader *s)
 	if (fd < 0) {
 		return -errno;
 	}
-	/* Memory: written at once or not at all. Its position stays at the beginning. */
+	/* Its position stays at the beginning. */
 	if (pwrite(fd, s->data, s->size_bytes, 0) != (ssize_t)s->size_bytes) {
 		return -ENOSPC;
 	}
@@ -203,7 +197,7 @@ int sl_shaders_find(const uint8_t key[SL_SHADERS_KEY_BYTES])
 		return -ENOENT;
 	}
 	fd = memfd_with(&n->s);
-	if (fd >= 0 && in_archive(n)) {
+	if (fd >= 0 && n->archived) {
 		__atomic_store_n(&store.hits, store.hits + 1, __ATOMIC_RELAXED);
 	}
 	return fd;
@@ -222,10 +216,9 @@ static struct shader *shader_new(const uint8_t *key, int fd, uint32_t size)
 		free(n);
 		return NULL;
 	}
-	n->s = (struct sl_shader){
-		.key = bytes,
-		.data = bytes + SL_SHADERS_KEY_BYTES,
-		.size_bytes = size,
+	*n = (struct shader){
+		.s = { bytes, bytes + SL_SHADERS_KEY_BYTES, size },
+		.added = store.attached,
 	};
 	return n;
 }
@@ -250,7 +243,6 @@ void sl_shaders_put(const uint8_t key[SL_SHADERS_KEY_BYTES], int fd)
 	if (!n) {
 		return;
 	}
-	n->added = store.attached;
 	store.own_bytes += room;
 	store.n_own++;
 	insert(n);
