@@ -215,9 +215,9 @@ void sl_virgl_spread_threads(int n)
 	if (n < 2 || n > count || n > n_tids) {
 		return;
 	}
-	for (int k = 0; k < n; k++) {
-		part_of(&all, count, k, n, &part);
-		sched_setaffinity(tids[n_tids - n + k], sizeof(part), &part);
+	for (int k = 0; k < n_tids; k++) {
+		part_of(&all, count, k % n, n, &part);
+		sched_setaffinity(tids[k], sizeof(part), &part);
 	}
 }
 

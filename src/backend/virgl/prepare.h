@@ -15,9 +15,9 @@ int sl_virgl_prepare(const struct sl_virgl_options *o);
 /* Threads of this process, or -1 where /proc is not mounted. */
 int sl_virgl_count_threads(void);
 /*
- * Give each of the @n threads that were made last, which are llvmpipe's after its first context,
- * processors of its own. They are woken together by a third thread that goes to sleep right after,
- * and the kernel would mostly queue them behind each other on the one processor that is idle then.
- * Nothing is done for more threads than processors.
+ * Give each of llvmpipe's threads, of which there are @n to rasterize and then @n for compute
+ * shaders, processors of its own among its kind. They are woken together by a thread that goes to
+ * sleep right after, and the kernel would mostly queue them behind each other on the one processor
+ * that is idle then. Nothing is done for more threads than processors.
  */
 void sl_virgl_spread_threads(int n);
