@@ -111,12 +111,11 @@ static const char *start_peer_tuned(struct sl_bench_servers *s)
 		{ "MALLOC_TRIM_THRESHOLD_", "16777216" },
 		{ "MALLOC_TOP_PAD_", "1048576" },
 		{ "MALLOC_MMAP_THRESHOLD_", "8388608" },
-		{ "MESA_SHADER_CACHE_DISABLE", "true" },
 		{ NULL },
 	};
+	long few = SL_MIN(cpus, 4L), n = SL_MAX(cpus / 2, few);
 
-	snprintf(threads, sizeof(threads), "%ld",
-		cpus < 2 ? 0 : SL_MIN(SL_MAX(cpus / 2, SL_MIN(cpus, 4L)), 8L));
+	snprintf(threads, sizeof(threads), "%ld", cpus < 2 ? 0 : SL_MIN(n, 8L));
 	return start_peer(s, SL_BENCH_PEER_TUNED, variables);
 }
 

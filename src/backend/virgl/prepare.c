@@ -49,13 +49,14 @@ static int processors(cpu_set_t *ret)
 static int choose_threads(const struct sl_virgl_options *o)
 {
 	cpu_set_t set;
-	int cpus = processors(&set), half = SL_MAX(cpus / 2, SL_MIN(cpus, FEW_PROCESSORS));
+	int cpus = processors(&set), few = SL_MIN(cpus, FEW_PROCESSORS);
+	int threads = SL_MAX(cpus / 2, few);
 
 	if (o->llvmpipe_threads >= 0) {
 		return o->llvmpipe_threads;
 	}
 	/* One thread would only pass work around. */
-	return cpus < 2 ? 0 : SL_MIN(half, MAX_THREADS);
+	return cpus < 2 ? 0 : SL_MIN(threads, MAX_THREADS);
 }
 
 bool sl_virgl_caches_shaders(const struct sl_virgl_options *o)
