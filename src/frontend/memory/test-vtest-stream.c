@@ -14,6 +14,15 @@ static void test_end_between_messages(void **state)
 	assert_int_equal(faults(), 0);
 }
 
+/* The end that is met while looking behind commands is not forgotten. */
+static void test_end_behind_commands(void **state)
+{
+	start_at(2);
+	SEND(SL_VTEST_SUBMIT_CMD, 1, 7, 7);
+	sl_memory_shutdown(rig.client);
+	assert_int_equal(sl_vtest_run(rig.vtest), SL_VTEST_CLOSED);
+}
+
 static void test_end_within_a_message(void **state)
 {
 	start_at(2);
@@ -357,6 +366,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_end_between_messages),
+		T(test_end_behind_commands),
 		T(test_end_within_a_message),
 		T(test_end_within_a_skipped_upload),
 		T(test_message_never_finished),

@@ -54,7 +54,8 @@ ssize_t sl_vt_input_fill(struct sl_vt_input *in, struct sl_transport *t)
 		return -ENOBUFS;
 	}
 	n = t->ops->recv(t, in->buffer + in->end, room);
-	in->drained = n < (ssize_t)room;
+	/* An end or an error is for the next read to find, too. */
+	in->drained = n == -EAGAIN || (n > 0 && n < (ssize_t)room);
 	if (n > 0) {
 		in->end += (size_t)n;
 	}
