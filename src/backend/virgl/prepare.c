@@ -136,8 +136,9 @@ int sl_virgl_preload(const struct sl_virgl_options *o, char **ret_error)
 		preload_mesa();
 	}
 	dlopen("libGLESv2.so.2", RTLD_NOW);
-	if (o->host_gl != SL_HOST_GL_ES) {
-		dlopen("libOpenGL.so.0", RTLD_NOW);
+	/* As libepoxy looks for it, and check_gl(). */
+	if (o->host_gl != SL_HOST_GL_ES && !dlopen("libOpenGL.so.0", RTLD_NOW)) {
+		dlopen("libGL.so.1", RTLD_NOW);
 	}
 	return 0;
 }
