@@ -304,7 +304,9 @@ def test_two_containers_are_told_apart(fake):
     # The same pid inside, two processes of this machine.
     assert sessions["one"]["inner_pid"] == sessions["two"]["inner_pid"] == 2
     assert sessions["one"]["host_pid"] != sessions["two"]["host_pid"]
-    assert (sessions["one"]["bytes"], sessions["two"]["bytes"]) == (1 << 20, 2 << 20)
+    # A figure is published after the reply that tells of the work.
+    wait_for(lambda: {s["domain"]: s["bytes"] for s in fake.broker.sessions()} ==
+             {"one": 1 << 20, "two": 2 << 20}, what="what each has charged")
 
 
 def test_only_its_own_socket_is_in_the_container(fake):
