@@ -12,7 +12,6 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,23 +23,9 @@
 
 #include "backend/virgl/egl.h"
 #include "util/cleanup.h"
-#include "util/log.h"
+#include "util/error.h"
 
 #define MAX_DEVICES 32
-
-static int fail(int error, char **ret_error, const char *fmt, ...) _printf_(3, 4);
-
-static int fail(int error, char **ret_error, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vasprintf(ret_error, fmt, ap) < 0) {
-		*ret_error = NULL;
-	}
-	va_end(ap);
-	return error;
-}
 
 /* As the words of a space-separated list. */
 static bool has_word(const char *list, const char *word)
@@ -60,12 +45,12 @@ static int load(const char *path, const char *soname, void **ret, char **ret_err
 	void *lib = dlopen(path ? path : soname, RTLD_NOW | RTLD_GLOBAL);
 
 	if (!lib) {
-		return fail(-ENOENT, ret_error, "cannot load %s: %s: %s", path ? path : soname,
-			dlerror(),
+		return sl_error_line(ret_error, -ENOENT, "cannot load %s: %s: %s",
+			path ? path : soname, dlerror(),
 			path ? "correct the configured path" : "install libegl1 and libegl-mesa0");
 	}
 	if (path && dlopen(soname, RTLD_NOW | RTLD_NOLOAD) != lib) {
-		return fail(-ENOENT, ret_error,
+		return sl_error_line(ret_error, -ENOENT,
 			"%s does not call itself %s: name the file that does (objdump -p shows "
 			"SONAME)",
 			path, soname);
@@ -99,8 +84,8 @@ int sl_egl_load(struct sl_egl *e, const struct sl_virgl_options *o, char **ret_e
 	e->terminate = (PFNEGLTERMINATEPROC)dlsym(e->lib, "eglTerminate");
 	if (!e->get_proc || !e->bind_api || !e->create_context || !e->destroy_context ||
 		!e->make_current || !e->get_current_context || !e->query_string || !e->terminate) {
-		return fail(
-			-ENOENT, ret_error, "libEGL.so.1 lacks basic functions: reinstall libegl1");
+		return sl_error_line(
+			ret_error, -ENOENT, "libEGL.so.1 lacks basic functions: reinstall libegl1");
 	}
 	return 0;
 }
@@ -158,12 +143,12 @@ static int get_display(struct sl_egl *e, enum sl_egl_platform platform,
 		(PFNEGLGETPLATFORMDISPLAYEXTPROC)e->get_proc("eglGetPlatformDisplayEXT");
 
 	if (!ext || !get || !has_word(ext, "EGL_EXT_platform_base")) {
-		return fail(-ENODEV, ret_error,
+		return sl_error_line(ret_error, -ENODEV,
 			"EGL finds no driver: install libegl-mesa0 or configure egl_library");
 	}
 	if (platform == SL_EGL_SURFACELESS) {
 		if (!has_word(ext, "EGL_MESA_platform_surfaceless")) {
-			return fail(-ENODEV, ret_error,
+			return sl_error_line(ret_error, -ENODEV,
 				"EGL has no surfaceless platform: install "
 				"libegl-mesa0 or set --render-node");
 		}
@@ -173,7 +158,7 @@ static int get_display(struct sl_egl *e, enum sl_egl_platform platform,
 									    : EGL_NO_DEVICE_EXT;
 
 		if (dev == EGL_NO_DEVICE_EXT) {
-			return fail(-ENODEV, ret_error,
+			return sl_error_line(ret_error, -ENODEV,
 				"no EGL device for %s: install its driver's EGL library or "
 				"configure "
 				"egl_library",
@@ -182,7 +167,8 @@ static int get_display(struct sl_egl *e, enum sl_egl_platform platform,
 		e->dpy = get(EGL_PLATFORM_DEVICE_EXT, dev, NULL);
 	}
 	if (e->dpy == EGL_NO_DISPLAY) {
-		return fail(-ENODEV, ret_error, "EGL gives no display for %s: check the GL driver",
+		return sl_error_line(ret_error, -ENODEV,
+			"EGL gives no display for %s: check the GL driver",
 			o->render_node ? o->render_node : "surfaceless rendering");
 	}
 	return 0;
@@ -221,7 +207,7 @@ int sl_egl_open(struct sl_egl *e, enum sl_egl_platform platform, bool es,
 	}
 	if (!init || !init(e->dpy, &major, &minor)) {
 		e->dpy = EGL_NO_DISPLAY;
-		return fail(-ENODEV, ret_error,
+		return sl_error_line(ret_error, -ENODEV,
 			"EGL cannot start its driver for %s: install libgl1-mesa-dri or check the "
 			"GL "
 			"driver",
@@ -232,7 +218,8 @@ int sl_egl_open(struct sl_egl *e, enum sl_egl_platform platform, bool es,
 	if (!has_word(ext, "EGL_KHR_surfaceless_context") ||
 		!e->bind_api(es ? EGL_OPENGL_ES_API : EGL_OPENGL_API) || !choose_config(e)) {
 		sl_egl_close(e);
-		return fail(-ENODEV, ret_error, "EGL of %s has no %s without a surface: try %s",
+		return sl_error_line(ret_error, -ENODEV,
+			"EGL of %s has no %s without a surface: try %s",
 			o->render_node ? o->render_node : "the software renderer",
 			es ? "OpenGL ES" : "OpenGL", es ? "--host-gl=core" : "--host-gl=es");
 	}

@@ -46,7 +46,7 @@ static int processors(cpu_set_t *ret)
 	return CPU_COUNT(ret);
 }
 
-static int choose_threads(const struct sl_virgl_options *o)
+int sl_virgl_threads(const struct sl_virgl_options *o)
 {
 	cpu_set_t set;
 	int cpus = processors(&set), few = SL_MIN(cpus, FEW_PROCESSORS);
@@ -61,7 +61,7 @@ static int choose_threads(const struct sl_virgl_options *o)
 
 bool sl_virgl_caches_shaders(const struct sl_virgl_options *o)
 {
-	return o->shader_cache && o->render_node_fd < 0 && choose_threads(o) > 0;
+	return o->shader_cache && o->render_node_fd < 0 && sl_virgl_threads(o) > 0;
 }
 
 static void set_shader_cache(const struct sl_virgl_options *o)
@@ -84,7 +84,7 @@ static void set_shader_cache(const struct sl_virgl_options *o)
 
 int sl_virgl_prepare(const struct sl_virgl_options *o)
 {
-	int threads = choose_threads(o);
+	int threads = sl_virgl_threads(o);
 	char text[16];
 
 	set_shader_cache(o);
@@ -221,11 +221,6 @@ void sl_virgl_spread_threads(int n)
 		part_of(&all, count, k % n, n, &part);
 		sched_setaffinity(tids[k], sizeof(part), &part);
 	}
-}
-
-int sl_virgl_threads(const struct sl_virgl_options *o)
-{
-	return choose_threads(o);
 }
 
 void sl_virgl_rehearse(const struct sl_virgl_options *o)
